@@ -1,0 +1,1 @@
+//! Value types and definitions shared by the commands' arguments.

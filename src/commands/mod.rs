@@ -1,0 +1,1 @@
+//! One file a subcommand: arguments, help, and a recipe.

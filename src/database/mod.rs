@@ -1,0 +1,113 @@
+//! The shared database layer: one contract, [`Database`], kept by PostgreSQL (with the server's own tools) and SQLite.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::model::RunId;
+use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+
+pub mod error;
+
+pub use error::{DatabaseError, ErrorKind, Result};
+
+/// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
+pub type DumpStream = BoxStream<'static, Result<Bytes>>;
+
+/// How to dump.
+#[derive(Debug, Clone)]
+pub struct DumpOptions {
+    /// Where an SQLite copy is spooled.
+    pub spool: PathBuf,
+    pub run: RunId,
+}
+
+/// How to restore.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    pub spool: PathBuf,
+    pub run: RunId,
+    /// SQL that sets the database's properties, as [`DumpSession::properties`] gave it.
+    pub properties: Option<String>,
+    /// SQL that makes the roles; only missing ones are made.
+    pub globals: Option<String>,
+    pub server: ServerInfo,
+}
+
+/// What a restore would do, known before anything is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestorePlan {
+    /// Whether there is a live database that will be displaced.
+    pub displaces_live: bool,
+    /// What the displaced one will be called.
+    pub kept_as: Option<String>,
+    /// Things the operator should know: rows newer than the backup, slots, subscriptions, missing role passwords.
+    pub warnings: Vec<String>,
+}
+
+/// A database that dcs was told of.
+#[async_trait]
+pub trait Database: Send + Sync + fmt::Debug {
+    /// How a person names it, without password: `postgres://dcs@127.0.0.1/dream`, `sqlite:/srv/dream.db`.
+    fn describe(&self) -> String;
+
+    /// The name on the server; the file's name in SQLite.
+    fn database(&self) -> &str;
+
+    fn engine(&self) -> Engine;
+
+    /// Connects, and checks everything a dump needs: rights, the tool. Changes nothing.
+    async fn preflight_dump(&self) -> Result<ServerInfo>;
+
+    /// Takes the snapshot and the fingerprint; holds both until the session ends.
+    async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>>;
+
+    /// Checks everything a restore needs (reachable, rights, tool, extensions, name free and short enough) and tells what
+    /// would happen. Changes nothing.
+    async fn plan_restore(&self, options: &RestoreOptions) -> Result<RestorePlan>;
+
+    /// Makes an empty side database with the properties; the live one is not touched.
+    async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>>;
+}
+
+/// A snapshot being dumped.
+#[async_trait]
+pub trait DumpSession: Send {
+    /// Counted in the snapshot, sequences' `before` only.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// SQL of the database's properties; `None` in SQLite.
+    fn properties(&self) -> Option<&str>;
+
+    /// SQL of the roles, and whether it holds their passwords; `None` in SQLite, or where they may not be read.
+    fn globals(&self) -> Option<(&str, bool)>;
+
+    /// Opens the dump: `pg_dump -Fc` uncompressed, or the SQLite file. Once a session.
+    async fn open(&mut self) -> Result<DumpStream>;
+
+    /// Ends the session after the stream ended cleanly: fills in the sequences' `after`.
+    async fn finish(self: Box<Self>) -> Result<Fingerprint>;
+
+    /// Ends the session and whatever it left running. Never fails: what cannot be ended is logged.
+    async fn abort(self: Box<Self>);
+}
+
+/// A side database being filled.
+#[async_trait]
+pub trait RestoreSession: Send {
+    /// Loads a dump. An error leaves the side database for [`Self::discard`].
+    async fn load(&mut self, dump: DumpStream) -> Result<()>;
+
+    /// Compares the loaded side database with the fingerprint. Empty: proven.
+    async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>>;
+
+    /// Puts the side database in the live one's place; answers what the old one is called now, if there was one.
+    /// After a crash either the old or the new one answers by the live name.
+    async fn swap(self: Box<Self>) -> Result<Option<String>>;
+
+    /// Drops the side database. Never fails: what cannot be dropped is logged with its name.
+    async fn discard(self: Box<Self>);
+}

@@ -1,0 +1,157 @@
+//! `backups/ID/manifest.json`: what a backup is and what it is made of. Fields are only ever added.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::database::{Fingerprint, ServerInfo};
+use super::{BackupId, BackupKind, Digest, Key, Report, SourceName};
+
+/// The version of the repository's layout and formats.
+pub const FORMAT: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub id: BackupId,
+    pub kind: BackupKind,
+    /// Where dcs ran.
+    pub host: String,
+    pub dcs_version: String,
+    /// By the backup store's clock.
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// True where a part of a complete backup is missing; never `latest`.
+    #[serde(default)]
+    pub incomplete: bool,
+    #[serde(default)]
+    pub databases: Vec<DatabaseComponent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesComponent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigComponent>,
+    #[serde(default)]
+    pub captured: Vec<Captured>,
+    #[serde(default)]
+    pub report: Report,
+}
+
+impl Manifest {
+    /// Whether a restore may choose this backup by itself.
+    pub fn is_good(&self) -> bool {
+        !self.incomplete && self.report.is_clean()
+    }
+
+    /// Every artefact under `backups/ID/` and every index segment, with its size and digest; packs are in the pack list.
+    pub fn artefacts(&self) -> impl Iterator<Item = &Part> {
+        let databases = self.databases.iter().flat_map(|database| {
+            let others = database.properties.iter().chain(&database.globals);
+            std::iter::once(&database.dump).chain(others)
+        });
+        let packs = self.files.iter().map(|files| &files.pack_list);
+        let config = self.config.iter().map(|config| &config.archive);
+        let parts = databases.chain(packs).chain(config).flat_map(|artefact| &artefact.parts);
+        parts.chain(self.files.iter().flat_map(|files| &files.segments).map(|segment| &segment.part))
+    }
+}
+
+/// An object in the backup bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// From the root of the repository.
+    pub path: Key,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// A stream stored as one object, or as several in order where it was cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    pub parts: Vec<Part>,
+    /// Bytes before compression.
+    pub raw_size: u64,
+    /// Digest before compression.
+    pub raw_sha256: Digest,
+}
+
+impl Artefact {
+    pub fn stored_size(&self) -> u64 {
+        self.parts.iter().map(|part| part.size).sum()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseComponent {
+    /// As the configuration calls it.
+    pub name: String,
+    /// As the server calls it; the file's name in SQLite.
+    pub database: String,
+    pub server: ServerInfo,
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    /// `pg_dump -Fc`, or an SQLite file; compressed.
+    pub dump: Artefact,
+    /// SQL that sets what `pg_restore` into a new name would lose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<Artefact>,
+    /// SQL that makes the roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<Artefact>,
+    /// False where the role could not read the passwords.
+    #[serde(default)]
+    pub globals_hold_passwords: bool,
+    pub fingerprint: Fingerprint,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesComponent {
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    pub sources: Vec<SourceSummary>,
+    pub objects: u64,
+    pub bytes: u64,
+    /// Objects that went between the listing and the reading.
+    pub vanished: u64,
+    /// The index, in order.
+    pub segments: Vec<Segment>,
+    pub packs: u64,
+    pub pack_bytes: u64,
+    /// `packs.tsv.gz`: pack, size, sha256 of every pack the index names, sorted by pack.
+    pub pack_list: Artefact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSummary {
+    pub source: SourceName,
+    /// Empty for the whole bucket.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    pub objects: u64,
+    pub bytes: u64,
+    /// Policy, versioning, lifecycle as the store gave them, verbatim.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    #[serde(flatten)]
+    pub part: Part,
+    pub rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigComponent {
+    /// `config.tar.gz`, an ordinary archive with absolute paths made relative.
+    pub archive: Artefact,
+    pub paths: Vec<String>,
+    pub files: u64,
+}
+
+/// What a command of `[backup].capture` printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Captured {
+    pub command: String,
+    pub output: String,
+}

@@ -1,0 +1,21 @@
+//! The nouns of dcs: values with rules, and no I/O.
+
+pub mod attributes;
+pub mod database;
+pub mod digest;
+pub mod id;
+pub mod index;
+pub mod key;
+pub mod manifest;
+pub mod percent;
+pub mod report;
+pub mod secret;
+
+pub use attributes::{Attributes, FileKind, Posix};
+pub use digest::Digest;
+pub use id::{BackupId, BackupKind, RunId};
+pub use index::{IndexRow, Piece, SourceName};
+pub use key::{BucketName, InvalidKey, Key, Prefix};
+pub use manifest::Manifest;
+pub use report::{Problem, Report};
+pub use secret::Secret;

@@ -1,0 +1,1 @@
+//! The backup bucket: layout, manifest, index, packs, locks.

@@ -1,0 +1,1 @@
+//! The composable steps: planning without side effects, then ordered execution.
