@@ -1,0 +1,26 @@
+# Shared by the scripts that have to install something: . tests/lib.sh
+
+as_root() {
+    if ((EUID == 0)); then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+        echo "not root, and there is no sudo: ask an administrator to run: $*" >&2
+        return 1
+    fi
+}
+
+# install_packages PACKAGE...: the lists are fetched anew only when the packages cannot be had without
+install_packages() {
+    command -v apt-get >/dev/null || {
+        echo "there is no apt-get here to install them with: $*" >&2
+        return 1
+    }
+    local install=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
+        install -y --no-install-recommends "$@")
+    "${install[@]}" </dev/null || { as_root apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null && "${install[@]}" </dev/null; }
+}
+
+# The C parts of dcs (SQLite, the cryptography of TLS) are compiled from source.
+need_compiler() {
+    command -v cc >/dev/null && return
+    echo 'installing a C compiler (build-essential)' >&2
+    install_packages build-essential >&2
+}
