@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use crate::model::{Attributes, BucketName, Key, Prefix};
 
 pub mod error;
+pub mod memory;
+pub mod read_only;
 
 pub use error::{ErrorKind, Result, StoreError};
 
@@ -87,6 +89,13 @@ impl ListOptions {
         self.delimited = true;
         self
     }
+
+    /// What the key is folded into: itself up to the first `/` beyond the prefix, where the listing is delimited.
+    pub fn fold(&self, key: &Key) -> Option<Prefix> {
+        let rest = key.as_str().strip_prefix(&self.prefix).filter(|_| self.delimited)?;
+        let end = self.prefix.len() + rest.find('/')? + 1;
+        Prefix::new(&key.as_str()[..end]).ok()
+    }
 }
 
 /// What a head says of an object.
@@ -119,6 +128,16 @@ pub struct GetOptions {
     pub range: Option<Range<u64>>,
     /// Fails with `Precondition` where the object has another ETag.
     pub if_match: Option<String>,
+}
+
+impl GetOptions {
+    /// The bytes to get of an object of `size` bytes; empty at its end where the range lies wholly beyond.
+    pub fn range_of(&self, size: u64) -> Range<u64> {
+        match &self.range {
+            Some(range) => range.start.min(size)..range.end.min(size).max(range.start.min(size)),
+            None => 0..size,
+        }
+    }
 }
 
 /// What a write answered.

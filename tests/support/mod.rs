@@ -1,0 +1,77 @@
+//! What integration tests share: the live servers that the environment names, names that no other test uses, folders.
+//!
+//! A test that needs a server takes it from here and returns when there is none; it says so, and fails instead of
+//! returning where `DCS_TEST_REQUIRE` names the service.
+#![allow(dead_code, unreachable_pub, clippy::print_stderr, reason = "each test binary uses a part of this module")]
+
+use std::env;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dcs::model::{BucketName, Key};
+use dcs::store::Address;
+use tempfile::TempDir;
+
+/// A live S3 server.
+#[derive(Clone)]
+pub struct S3Env {
+    pub endpoint: String,
+    pub access_key: String,
+    pub secret_key: String,
+    pub region: String,
+}
+
+/// The S3 server to test against; `None` after saying that the test is skipped.
+pub fn s3() -> Option<S3Env> {
+    let endpoint = required("s3", "DCS_TEST_S3_ENDPOINT")?;
+    Some(S3Env {
+        endpoint,
+        access_key: required("s3", "DCS_TEST_S3_ACCESS_KEY")?,
+        secret_key: required("s3", "DCS_TEST_S3_SECRET_KEY")?,
+        region: env::var("DCS_TEST_S3_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),
+    })
+}
+
+/// The URL of a PostgreSQL server, of a superuser with its password; `None` after saying that the test is skipped.
+pub fn postgres() -> Option<String> {
+    required("postgres", "DCS_TEST_POSTGRES_URL")
+}
+
+fn required(service: &str, variable: &str) -> Option<String> {
+    if let Some(value) = env::var(variable).ok().filter(|value| !value.is_empty()) {
+        return Some(value);
+    }
+    let wanted = env::var("DCS_TEST_REQUIRE").unwrap_or_default();
+    assert!(!wanted.split(',').any(|name| name.trim() == service), "{service} is required, but {variable} is not set");
+    eprintln!("skipped: {variable} is not set");
+    None
+}
+
+/// A name that begins with `stem` and that no other test, run or process uses; fit for buckets and databases.
+pub fn unique(stem: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{stem}-{:x}-{:x}-{count}", since_epoch.as_micros(), std::process::id())
+}
+
+pub fn unique_bucket(stem: &str) -> BucketName {
+    bucket(&unique(stem))
+}
+
+/// A folder of its own that is removed when the value is dropped.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("dcs-test-").tempdir().expect("a temporary folder can be made")
+}
+
+pub fn bucket(name: &str) -> BucketName {
+    BucketName::new(name).expect("a valid bucket name")
+}
+
+pub fn key(text: &str) -> Key {
+    Key::new(text).expect("a valid key")
+}
+
+pub fn at(bucket: &BucketName, text: &str) -> Address {
+    Address::new(bucket.clone(), key(text))
+}
