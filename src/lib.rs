@@ -5,7 +5,9 @@
 
 pub mod archive;
 pub mod database;
+pub mod exit;
 pub mod model;
 pub mod repository;
+pub mod settings;
 pub mod steps;
 pub mod store;

@@ -8,6 +8,7 @@ pub mod index;
 pub mod key;
 pub mod manifest;
 pub mod percent;
+pub mod progress;
 pub mod report;
 pub mod secret;
 
@@ -17,5 +18,6 @@ pub use id::{BackupId, BackupKind, RunId};
 pub use index::{IndexRow, Piece, SourceName};
 pub use key::{BucketName, InvalidKey, Key, Prefix};
 pub use manifest::Manifest;
+pub use progress::{Progress, Silent};
 pub use report::{Problem, Report};
 pub use secret::Secret;

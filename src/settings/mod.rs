@@ -1,1 +1,84 @@
-//! The configuration file and the environment, resolved once into [`Settings`].
+//! The configuration file and the environment, resolved once into [`Settings`]. The only reader of either.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::model::{BucketName, Prefix};
+
+mod environment;
+mod file;
+mod resolve;
+mod secrets;
+mod target;
+
+pub use environment::Environment;
+pub use file::Addressing;
+pub use resolve::host_name;
+pub use target::{DatabaseSettings, RepositoryTarget, S3Settings, SqliteSettings, StoreSettings};
+
+/// Where a configuration is looked for when neither `--config` nor `DCS_CONFIG` names one.
+pub const DEFAULT_PATHS: [&str; 2] = ["dcs.toml", "/etc/dcs/dcs.toml"];
+
+/// Says what is wrong with the configuration, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration {} is not valid: {reason}", path.display())]
+    Invalid { path: PathBuf, reason: String },
+    #[error("{option} is not valid: {reason}")]
+    Option { option: String, reason: String },
+    #[error("cannot read the secret of {subject}: {reason}")]
+    Secret { subject: String, reason: String },
+    #[error("there is no configuration: looked at {}", looked_at.join(", "))]
+    Missing { looked_at: Vec<String> },
+}
+
+/// Everything that a run needs to know, checked.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The file it came from; none where `--repo` alone was given.
+    pub path: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    pub stores: BTreeMap<String, StoreSettings>,
+    pub databases: BTreeMap<String, DatabaseSettings>,
+    pub backup: BackupSettings,
+    pub repository: Option<RepositoryTarget>,
+    pub environment: Environment,
+}
+
+/// What to back up.
+#[derive(Debug, Clone, Default)]
+pub struct BackupSettings {
+    /// Names of databases, in order.
+    pub databases: Vec<String>,
+    pub files: Vec<FileSource>,
+    pub config: Vec<PathBuf>,
+    pub capture: Vec<String>,
+    /// 0 stores, 1 to 9 compress.
+    pub gzip_level: u8,
+}
+
+/// One entry of `[backup].files`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    pub store: String,
+    /// None for every bucket of the store.
+    pub bucket: Option<BucketName>,
+    pub prefix: Prefix,
+}
+
+impl Settings {
+    /// Where temporary files go: below the state directory, or the system's folder where none is set.
+    pub fn spool(&self) -> PathBuf {
+        match &self.state_dir {
+            Some(folder) => folder.join("spool"),
+            None => self.environment.temporary_folder(),
+        }
+    }
+
+    /// The path to name in messages.
+    pub fn path_or_default(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new("dcs.toml"))
+    }
+}

@@ -1,0 +1,172 @@
+//! The configuration file as it is written: TOML, unknown keys refused with the nearest known one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub state_dir: Option<PathBuf>,
+    pub stores: BTreeMap<String, Store>,
+    pub databases: BTreeMap<String, Database>,
+    pub items: BTreeMap<String, Items>,
+    pub trash: Option<Trash>,
+    pub backup: Option<Backup>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addressing: Option<Addressing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_access_key_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_access_key_command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Addressing {
+    /// `http://host/bucket/key`
+    #[default]
+    Path,
+    /// `http://bucket.host/key`
+    Virtual,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Database {
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_command: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Items {
+    pub store: String,
+    pub bucket: String,
+    #[serde(default = "default_item_prefix")]
+    pub prefix: String,
+    pub database: Option<String>,
+    pub table: Option<String>,
+    pub id: Option<String>,
+    pub status: Option<String>,
+}
+
+fn default_item_prefix() -> String {
+    "{id}/".to_owned()
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trash {
+    pub store: String,
+    pub bucket: String,
+    pub keep: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Backup {
+    pub store: String,
+    pub bucket: String,
+    /// A folder of the bucket that holds the repository; empty: the whole bucket.
+    pub prefix: String,
+    pub databases: Vec<String>,
+    pub files: Vec<String>,
+    pub config: Vec<PathBuf>,
+    pub capture: Vec<String>,
+    /// `gzip:1` to `gzip:9`, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+}
+
+/// Every key that may stand in the file, for the nearest one to a misspelt key.
+const KNOWN_KEYS: &[&str] = &[
+    "state_dir",
+    "stores",
+    "databases",
+    "items",
+    "trash",
+    "backup",
+    "endpoint",
+    "path",
+    "region",
+    "addressing",
+    "access_key_id",
+    "secret_access_key_file",
+    "secret_access_key_command",
+    "ca_file",
+    "url",
+    "password_file",
+    "password_command",
+    "tools",
+    "store",
+    "bucket",
+    "prefix",
+    "database",
+    "table",
+    "id",
+    "status",
+    "keep",
+    "files",
+    "config",
+    "capture",
+    "compression",
+];
+
+impl File {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| match unknown_key(error.message()) {
+            Some(key) => format!("{error}{}", nearest(&key).map_or(String::new(), |n| format!("did you mean `{n}`?"))),
+            None => error.to_string(),
+        })
+    }
+}
+
+fn unknown_key(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `")?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+/// The known key most like `key`, if any is near.
+fn nearest(key: &str) -> Option<&'static str> {
+    let scored = KNOWN_KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_the_nearest_known_one() {
+        let error = File::parse("[stores.live]\nendpont = \"http://x\"\n").unwrap_err();
+        assert!(error.contains("endpont") && error.contains("did you mean `endpoint`?"), "{error}");
+    }
+
+    #[test]
+    fn a_misspelt_section_is_an_error_too() {
+        let error = File::parse("[bakup]\nstore = \"x\"\n").unwrap_err();
+        assert!(error.contains("did you mean `backup`?"), "{error}");
+    }
+}
