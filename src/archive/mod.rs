@@ -1,5 +1,18 @@
 //! Streaming tar, gzip members in parallel, SHA-256. The only folder that names tar, flate2 and sha2.
 
+pub mod chunks;
 pub mod digest;
+pub mod error;
+pub mod gzip;
 
 pub use digest::{Hasher, sha256};
+pub use error::{Corrupt, DecodeError};
+
+/// Runs work that would hold up the runtime on a thread made for that.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        // The only other error is a cancelled task, and nothing holds its handle to cancel it.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

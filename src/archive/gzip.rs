@@ -1,0 +1,309 @@
+//! Gzip in members: whole buffers compressed apart, so that all cores work and any member can be read alone.
+//!
+//! The same bytes and level always give the same members: no time, no name, no system is written into them.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::{GzEncoder, MultiGzDecoder};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
+
+use super::{Corrupt, DecodeError, blocking, chunks};
+
+/// Raw bytes of a full member.
+pub const MEMBER_BYTES: usize = 4 << 20;
+
+/// About how many bytes one step of decoding makes or takes.
+const STEP_BYTES: usize = 256 << 10;
+
+/// How hard to compress: 1 to 9, or 0 to store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Level(u8);
+
+impl Level {
+    pub const STORED: Self = Self(0);
+    pub const FASTEST: Self = Self(1);
+
+    pub fn new(level: u8) -> Option<Self> {
+        (level <= 9).then_some(Self(level))
+    }
+
+    pub fn as_u8(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
+/// Compresses a buffer into one gzip member. Takes about a second for 100 MB: call it on a blocking thread.
+pub fn compress_member(raw: &[u8], level: Level) -> Vec<u8> {
+    let room = if level == Level::STORED { raw.len() + raw.len() / 8192 + 64 } else { raw.len() / 3 + 64 };
+    let mut encoder = Encoder::with_capacity(room, level);
+    encoder.write(raw);
+    encoder.finish()
+}
+
+/// One gzip member made bit by bit. Its whole output stays in memory.
+pub struct Encoder(GzEncoder<Vec<u8>>);
+
+impl Encoder {
+    pub fn new(level: Level) -> Self {
+        Self::with_capacity(0, level)
+    }
+
+    fn with_capacity(capacity: usize, level: Level) -> Self {
+        Self(GzEncoder::new(Vec::with_capacity(capacity), Compression::new(level.0.into())))
+    }
+
+    pub fn write(&mut self, raw: &[u8]) {
+        self.0.write_all(raw).expect("a vector takes every write");
+    }
+
+    /// Compressed bytes so far, less what the compressor still holds.
+    pub fn len(&self) -> usize {
+        self.0.get_ref().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish().expect("a vector takes every write")
+    }
+}
+
+/// Compresses a stream in members of [`MEMBER_BYTES`] raw bytes, `workers` at once, in order. An empty stream gives one
+/// empty member. Memory: about two members a worker.
+pub fn compress_stream<S, E>(source: S, level: Level, workers: usize) -> impl Stream<Item = Result<Bytes, E>> + Send
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: Send,
+{
+    chunks::exact(source, MEMBER_BYTES)
+        .map_ok(move |raw| async move { Ok(Bytes::from(blocking(move || compress_member(&raw, level)).await)) })
+        .try_buffered(workers.max(1))
+}
+
+/// Decodes gzip of one or more members bit by bit, whatever its ratio of compression, in bounded memory.
+#[derive(Debug)]
+pub struct Decoder(MultiGzDecoder<Vec<u8>>);
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    pub fn new() -> Self {
+        Self(MultiGzDecoder::new(Vec::new()))
+    }
+
+    /// Decodes from the front of `input` until it is used up or a step's worth of bytes is made.
+    pub fn decode(&mut self, input: &mut Bytes) -> Result<Vec<u8>, Corrupt> {
+        while !input.is_empty() && self.0.get_ref().len() < STEP_BYTES {
+            let taken = self.0.write(input).map_err(corrupt)?;
+            *input = input.slice(taken..);
+        }
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+
+    /// Answers the last bytes, once all input was taken. Fails where it ended inside a member, or held none.
+    pub fn finish(mut self) -> Result<Vec<u8>, Corrupt> {
+        self.0.try_finish().map_err(corrupt)?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+}
+
+fn corrupt(error: std::io::Error) -> Corrupt {
+    Corrupt::new(format!("damaged or truncated gzip: {error}"))
+}
+
+/// Decodes a whole buffer of gzip members, that hold at most `limit` bytes.
+pub fn decompress(compressed: Bytes, limit: usize) -> Result<Vec<u8>, Corrupt> {
+    let mut input = compressed;
+    let mut decoder = Decoder::new();
+    let mut raw = Vec::new();
+    while !input.is_empty() {
+        raw.extend(decoder.decode(&mut input)?);
+        if raw.len() > limit {
+            break;
+        }
+    }
+    if raw.len() <= limit {
+        raw.extend(decoder.finish()?);
+    }
+    if raw.len() > limit {
+        return Err(Corrupt::new(format!("gzip holds more than the {limit} bytes it should")));
+    }
+    Ok(raw)
+}
+
+/// Decodes a stream of gzip members. A stream cut exactly between two members cannot be told from a whole one: compare
+/// the size or the digest.
+pub fn decompress_stream<S, E>(source: S) -> impl Stream<Item = Result<Bytes, DecodeError<E>>> + Send
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: Send,
+{
+    // Small chunks are gathered, for each step is a hop to another thread.
+    let source = Box::pin(chunks::exact(source, STEP_BYTES));
+    let state = Some((source, Bytes::new(), Decoder::new()));
+    stream::try_unfold(state, |state| async move {
+        let Some((mut source, mut input, mut decoder)) = state else { return Ok(None) };
+        if input.is_empty() {
+            match source.next().await {
+                Some(chunk) => input = chunk.map_err(DecodeError::Source)?,
+                None => return Ok(Some((Bytes::from(blocking(|| decoder.finish()).await?), None))),
+            }
+        }
+        let (raw, input, decoder) = blocking(move || {
+            let raw = decoder.decode(&mut input)?;
+            Ok::<_, Corrupt>((raw, input, decoder))
+        })
+        .await?;
+        Ok(Some((Bytes::from(raw), Some((source, input, decoder)))))
+    })
+    .try_filter(|raw| std::future::ready(!raw.is_empty()))
+}
+
+/// Bytes of an object that are looked at to decide whether compressing is worth it.
+pub const SAMPLE_BYTES: usize = 64 << 10;
+
+/// Formats that are compressed inside, by the extension of their files.
+const COMPRESSED: &[&str] = &[
+    "7z", "aab", "aac", "apk", "avif", "br", "bz2", "cbz", "docx", "epub", "flac", "gif", "gz", "heic", "ipa", "jar",
+    "jpeg", "jpg", "kepub", "lz4", "m4a", "m4b", "m4v", "mkv", "mov", "mp3", "mp4", "odt", "oga", "ogg", "ogv", "opus",
+    "png", "pptx", "rar", "tgz", "webm", "webp", "woff", "woff2", "xlsx", "xz", "zip", "zst",
+];
+
+/// Whether compressing would gain nothing worth its time, judged by the name and the first [`SAMPLE_BYTES`].
+pub fn looks_compressed(sample: &[u8], name: &str) -> bool {
+    let extension = name.rsplit('/').next().and_then(|file| file.rsplit_once('.')).map(|(_, extension)| extension);
+    if extension.is_some_and(|extension| COMPRESSED.iter().any(|known| known.eq_ignore_ascii_case(extension))) {
+        return true;
+    }
+    let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
+    // Less than a block says nothing, and costs nothing either.
+    sample.len() >= 4096 && compress_member(sample, Level::FASTEST).len() > sample.len() / 100 * 97
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngCore;
+
+    use super::*;
+
+    fn source(raw: &[u8], chunk: usize) -> impl Stream<Item = Result<Bytes, String>> + Send + use<> {
+        let chunks: Vec<_> = raw.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        stream::iter(chunks)
+    }
+
+    async fn compressed(raw: &[u8]) -> Vec<Bytes> {
+        compress_stream(source(raw, 100_000), Level::FASTEST, 3).try_collect().await.unwrap()
+    }
+
+    async fn decompressed(bytes: &[u8], chunk: usize) -> Result<Vec<u8>, DecodeError<String>> {
+        decompress_stream(source(bytes, chunk))
+            .try_fold(Vec::new(), |all, raw| async move { Ok([all, raw.to_vec()].concat()) })
+            .await
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        rand::rng().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_stream_becomes_members_of_4_mib_in_order_and_comes_back() {
+        let mut raw = noise(64 << 10).repeat(9 * 16);
+        raw.extend_from_slice(b"the end");
+        let members = compressed(&raw).await;
+        assert_eq!(members.len(), 3);
+        for (member, expected) in members.iter().zip(raw.chunks(MEMBER_BYTES)) {
+            assert_eq!(decompress(member.clone(), MEMBER_BYTES).unwrap(), expected);
+        }
+        assert_eq!(decompressed(&members.concat(), 1000).await.unwrap(), raw);
+    }
+
+    #[tokio::test]
+    async fn an_empty_stream_is_one_empty_member() {
+        let members = compressed(b"").await;
+        assert_eq!(members.len(), 1);
+        assert_eq!(decompressed(&members.concat(), 7).await.unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn a_failing_source_ends_the_stream_in_its_error() {
+        let failing = || source(b"abc", 2).chain(stream::iter([Err("gone".to_owned())]));
+        let all: Vec<_> = compress_stream(failing(), Level::FASTEST, 2).collect().await;
+        assert_eq!(all, [Err("gone".to_owned())]);
+        let all: Vec<_> = decompress_stream(failing()).collect().await;
+        assert!(matches!(&all[..], [Err(DecodeError::Source(text))] if text == "gone"), "{all:?}");
+    }
+
+    #[test]
+    fn the_same_bytes_give_the_same_member_at_every_level() {
+        let raw = [noise(5000), vec![b'x'; 100_000]].concat();
+        for level in (0..=9).map(|level| Level::new(level).unwrap()) {
+            let member = compress_member(&raw, level);
+            assert_eq!(member, compress_member(&raw, level));
+            assert_eq!(member[4..8], [0; 4], "no time of making");
+            assert_eq!(decompress(member.into(), raw.len()).unwrap(), raw);
+        }
+        assert_eq!(Level::new(10), None);
+    }
+
+    #[tokio::test]
+    async fn gzip_cut_anywhere_inside_a_member_is_an_error() {
+        let first = compress_member(b"first", Level::FASTEST);
+        let both = [first.clone(), compress_member(&noise(300), Level::FASTEST)].concat();
+        for length in (0..both.len()).filter(|length| *length != first.len()) {
+            let cut = Bytes::copy_from_slice(&both[..length]);
+            assert!(decompress(cut, 1000).is_err(), "{length} of {} bytes", both.len());
+            let result = decompressed(&both[..length], 64).await;
+            assert!(matches!(result, Err(DecodeError::Corrupt(_))), "{length} of {} bytes", both.len());
+        }
+        assert_eq!(decompress(both.into(), 1000).unwrap().len(), 305);
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_or_garbage_behind_is_an_error() {
+        let good = compress_member(&noise(300), Level::FASTEST);
+        // The flags, the time, the extra flags and the system (bytes 3 to 9) are not covered by a checksum.
+        for position in (0..3).chain(10..good.len()) {
+            let mut bad = good.clone();
+            bad[position] ^= 0x10;
+            assert!(decompressed(&bad, 64).await.is_err(), "byte {position}");
+        }
+        for garbage in [&b"\0"[..], b"garbage", &[0; 512]] {
+            assert!(decompressed(&[&good, garbage].concat(), 64).await.is_err(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_at_its_limit() {
+        let bomb = Bytes::from(compress_member(&vec![0; 64 << 20], Level::FASTEST));
+        assert!(decompress(bomb.clone(), 1 << 20).is_err());
+        let mut decoder = Decoder::new();
+        let mut input = bomb;
+        while !input.is_empty() {
+            assert!(decoder.decode(&mut input).unwrap().len() < 2 * STEP_BYTES);
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_already_is_known_by_name_or_by_trial() {
+        assert!(looks_compressed(b"short", "covers/1.JPG"));
+        assert!(looks_compressed(&noise(100_000), "books/42/data"));
+        assert!(!looks_compressed(&b"plain text ".repeat(10_000), "a.zip/plain.txt"));
+        assert!(!looks_compressed(&noise(100), "tiny"));
+    }
+}
