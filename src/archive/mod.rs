@@ -4,6 +4,7 @@ pub mod chunks;
 pub mod digest;
 pub mod error;
 pub mod gzip;
+pub mod tar;
 
 pub use digest::{Hasher, sha256};
 pub use error::{Corrupt, DecodeError};
