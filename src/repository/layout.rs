@@ -1,0 +1,185 @@
+//! The names of everything in a repository, format 1 (DESIGN, section 7), from its root; [`super::Repository::address`]
+//! puts the repository's prefix before them.
+//!
+//! No name here holds anything but ASCII letters, digits and `-._~%/`, so each is a file name and needs no quoting.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::archive;
+use crate::model::{BackupId, Digest, Key, RunId, percent};
+
+/// The folder of all backups.
+pub const BACKUPS: &str = "backups/";
+/// The folder of the index segments.
+pub const INDEXES: &str = "indexes/";
+/// The folder of all packs.
+pub const PACKS: &str = "packs/";
+/// The folder of the marks that prune leaves before it removes anything.
+pub const MARKS: &str = "marks/";
+/// The folder of the names of packs found damaged.
+pub const DAMAGED: &str = "damaged/";
+/// The folder of the audit log.
+pub const RUNS: &str = "runs/";
+/// The folder of the journals of restores.
+pub const RESTORES: &str = "restores/";
+/// The folder of what verifications found.
+pub const EVIDENCE: &str = "evidence/";
+/// The folder of the locks.
+pub const LOCKS: &str = "locks/";
+
+/// Every name that may lie in a repository's root.
+pub const ROOT_NAMES: [&str; 12] =
+    ["repository.json", "README.txt", BACKUPS, INDEXES, PACKS, MARKS, DAMAGED, RUNS, RESTORES, EVIDENCE, LOCKS, "wal/"];
+
+/// The longest NAME of a database in a key; file systems end at 255 bytes, with suffixes.
+const LONGEST_NAME: usize = 190;
+
+fn key(text: String) -> Key {
+    Key::new(text).expect("every name of the layout has far less than 1,024 bytes")
+}
+
+/// Makes any text one segment of a key. What would be too long is cut, and told apart by its digest.
+fn segment(name: &str) -> String {
+    let encoded = percent::encode_name(name);
+    if encoded.len() <= LONGEST_NAME {
+        return encoded;
+    }
+    let digest = archive::sha256(name.as_bytes()).to_string();
+    format!("{}~{}", &encoded[..LONGEST_NAME - 17], &digest[..16])
+}
+
+pub fn repository() -> Key {
+    key("repository.json".to_owned())
+}
+
+pub fn readme() -> Key {
+    key("README.txt".to_owned())
+}
+
+/// `backups/ID/`, the folder of all that one backup alone owns.
+pub fn backup_folder(id: &BackupId) -> String {
+    format!("{BACKUPS}{id}/")
+}
+
+fn in_backup(id: &BackupId, name: &str) -> Key {
+    key(format!("{BACKUPS}{id}/{name}"))
+}
+
+pub fn manifest(id: &BackupId) -> Key {
+    in_backup(id, "manifest.json")
+}
+
+pub fn sums(id: &BackupId) -> Key {
+    in_backup(id, "SHA256SUMS")
+}
+
+pub fn pack_sums(id: &BackupId) -> Key {
+    in_backup(id, "PACKS.SHA256SUMS")
+}
+
+pub fn recovery(id: &BackupId) -> Key {
+    in_backup(id, "RECOVERY.txt")
+}
+
+/// What may change after the backup was made: `protected`, `tags`, `accepted`.
+pub fn state(id: &BackupId, name: &str) -> Key {
+    in_backup(id, &format!("state/{}.json", segment(name)))
+}
+
+pub fn dump(id: &BackupId, database: &str) -> Key {
+    in_backup(id, &format!("db/{}.dump.gz", segment(database)))
+}
+
+pub fn properties(id: &BackupId, database: &str) -> Key {
+    in_backup(id, &format!("db/{}.properties.sql", segment(database)))
+}
+
+/// By database and not once a backup: two databases may lie on two servers.
+pub fn globals(id: &BackupId, database: &str) -> Key {
+    in_backup(id, &format!("db/{}.globals.sql.gz", segment(database)))
+}
+
+pub fn config(id: &BackupId) -> Key {
+    in_backup(id, "config/config.tar.gz")
+}
+
+pub fn pack_list(id: &BackupId) -> Key {
+    in_backup(id, "packs.tsv.gz")
+}
+
+/// `backups/ID/partial/`, the indexes of a run not yet finished.
+pub fn partial_folder(id: &BackupId) -> String {
+    format!("{BACKUPS}{id}/partial/")
+}
+
+pub fn partial(id: &BackupId, name: &str) -> Key {
+    in_backup(id, &format!("partial/{}", segment(name)))
+}
+
+pub fn index_segment(digest: &Digest) -> Key {
+    key(format!("{INDEXES}{}/{digest}.tsv.gz", digest.fan_out()))
+}
+
+/// The first two characters spread the packs over folders. `name` is a pack's name (see `model::index::is_pack_name`).
+pub fn pack(name: &str) -> Key {
+    key(format!("{PACKS}{}/{name}.tar.gz", &name[..2]))
+}
+
+pub fn mark(name: &str) -> Key {
+    key(format!("{MARKS}{}", segment(name)))
+}
+
+pub fn damaged(pack: &str) -> Key {
+    key(format!("{DAMAGED}{}", segment(pack)))
+}
+
+pub fn run(at: Timestamp, run: &RunId) -> Key {
+    key(format!("{RUNS}{}/{run}.json", at.to_zoned(TimeZone::UTC).strftime("%Y%m")))
+}
+
+pub fn restore(run: &RunId) -> Key {
+    key(format!("{RESTORES}{run}.json"))
+}
+
+/// `level` is `presence`, `checksum`, `contents` or `restore`.
+pub fn evidence(id: &BackupId, at: Timestamp, level: &str) -> Key {
+    let time = at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+    key(format!("{EVIDENCE}{id}/{time}-{}.json", segment(level)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> BackupId {
+        "20261120T020000Z-complete-k3x9".parse().unwrap()
+    }
+
+    #[test]
+    fn the_names_are_those_of_format_1() {
+        let at: Timestamp = "2026-11-20T02:00:00Z".parse().unwrap();
+        let digest = Digest::from_bytes([0xab; 32]);
+        assert_eq!(manifest(&id()).as_str(), "backups/20261120T020000Z-complete-k3x9/manifest.json");
+        assert_eq!(dump(&id(), "dream").as_str(), "backups/20261120T020000Z-complete-k3x9/db/dream.dump.gz");
+        assert_eq!(index_segment(&digest).as_str(), format!("indexes/ab/{digest}.tsv.gz"));
+        assert_eq!(pack("k3x9bcdf").as_str(), "packs/k3/k3x9bcdf.tar.gz");
+        assert!(run(at, &RunId::create()).as_str().starts_with("runs/202611/"));
+        assert_eq!(
+            evidence(&id(), at, "restore").as_str(),
+            "evidence/20261120T020000Z-complete-k3x9/20261120T020000Z-restore.json"
+        );
+    }
+
+    #[test]
+    fn a_database_of_any_name_stays_in_its_folder_and_keeps_a_name_of_its_own() {
+        let folder = format!("{}db/", backup_folder(&id()));
+        let mut seen = std::collections::BTreeSet::new();
+        for name in ["a/b", "..", "../../x", "a b", "ä".repeat(300).as_str(), "ä".repeat(301).as_str()] {
+            let path = dump(&id(), name);
+            let file = path.as_str().strip_prefix(&folder).unwrap().to_owned();
+            assert!(!file.contains('/') && file.len() < 230, "{file}");
+            assert!(seen.insert(file));
+        }
+    }
+}
