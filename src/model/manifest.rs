@@ -1,5 +1,7 @@
 //! `backups/ID/manifest.json`: what a backup is and what it is made of. Fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,31 @@ pub struct Manifest {
     pub captured: Vec<Captured>,
     #[serde(default)]
     pub report: Report,
+    /// Where everything came from, so that a machine without configuration can put it back.
+    #[serde(default)]
+    pub origins: Origins,
+}
+
+/// The live stores and databases by their names in the configuration, without secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origins {
+    #[serde(default)]
+    pub stores: BTreeMap<String, StoreOrigin>,
+    /// URLs: `postgres://user@host:port/name`, `sqlite:/path`.
+    #[serde(default)]
+    pub databases: BTreeMap<String, String>,
+}
+
+/// Where a live store was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreOrigin {
+    /// An endpoint's URL, or an absolute path.
+    pub location: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `path` or `virtual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressing: Option<String>,
 }
 
 impl Manifest {

@@ -11,6 +11,7 @@ pub mod percent;
 pub mod progress;
 pub mod report;
 pub mod secret;
+pub mod source;
 
 pub use attributes::{Attributes, FileKind, Posix};
 pub use digest::Digest;
@@ -21,3 +22,4 @@ pub use manifest::Manifest;
 pub use progress::{Progress, Silent};
 pub use report::{Problem, Report};
 pub use secret::Secret;
+pub use source::FileSource;

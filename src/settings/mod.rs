@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{BucketName, Prefix};
+use crate::model::FileSource;
 
 mod environment;
 mod file;
@@ -57,15 +57,6 @@ pub struct BackupSettings {
     pub capture: Vec<String>,
     /// 0 stores, 1 to 9 compress.
     pub gzip_level: u8,
-}
-
-/// One entry of `[backup].files`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSource {
-    pub store: String,
-    /// None for every bucket of the store.
-    pub bucket: Option<BucketName>,
-    pub prefix: Prefix,
 }
 
 impl Settings {
