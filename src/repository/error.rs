@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::locks::Held;
 use crate::store::StoreError;
 
 /// What callers branch on; never on text.
@@ -40,6 +41,8 @@ pub struct RepositoryError {
     pub subject: String,
     /// What is wrong with it, where the kind does not say it all.
     pub detail: Option<String>,
+    /// Who has the lock, where the kind is `Locked`.
+    pub held: Option<Box<Held>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -47,7 +50,7 @@ pub type Result<T> = std::result::Result<T, RepositoryError>;
 
 impl RepositoryError {
     pub fn new(kind: ErrorKind, attempted: &'static str, subject: impl Into<String>) -> Self {
-        Self { kind, attempted, subject: subject.into(), detail: None, source: None }
+        Self { kind, attempted, subject: subject.into(), detail: None, held: None, source: None }
     }
 
     /// Keeps a store's error as the cause.

@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod layout;
+pub mod locks;
 pub mod open;
 pub mod recovery;
 
