@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::target::folder;
 use super::{
-    BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings,
-    SettingsError, StoreSettings, file,
+    BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
+    StoreSettings, file,
 };
 use crate::model::{BucketName, FileSource, Prefix};
 
@@ -156,7 +156,7 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
 }
 
 /// `store/*`, `store/bucket` or `store/bucket/prefix/`.
-fn file_source(text: &str, settings: &Settings) -> Result<SettingsError> {
+fn file_source(text: &str, settings: &Settings) -> Result<FileSource, SettingsError> {
     let place = "[backup].files";
     let (store, rest) = text.split_once('/').ok_or_else(|| {
         option(place, format!("{text:?} is neither `store/*`, `store/bucket` nor `store/bucket/prefix/`"))
@@ -164,9 +164,7 @@ fn file_source(text: &str, settings: &Settings) -> Result<SettingsError> {
     known_store(place, store, settings)?;
     let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let source = match name {
-        "*" if prefix.is_empty() => {
-            FileSource { store: store.to_owned(), bucket: None, prefix: Prefix::root() }
-        }
+        "*" if prefix.is_empty() => FileSource { store: store.to_owned(), bucket: None, prefix: Prefix::root() },
         "*" => return Err(option(place, format!("{text:?}: a prefix needs a bucket"))),
         name => FileSource {
             store: store.to_owned(),
@@ -191,7 +189,7 @@ fn check_overlaps(sources: &[FileSource], texts: &[String]) -> Result<(), Settin
 }
 
 /// A repository that backs itself up would grow with every run.
-fn check_own_bucket(source: &backup: &file::Backup) -> Result<(), SettingsError> {
+fn check_own_bucket(source: &FileSource, backup: &file::Backup) -> Result<(), SettingsError> {
     let own =
         source.bucket.as_ref().is_some_and(|bucket| bucket.as_str() == backup.bucket) && source.store == backup.store;
     let overlaps = own && folder(&backup.prefix).is_ok_and(|prefix| prefix.overlaps(&source.prefix));
