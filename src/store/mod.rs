@@ -16,6 +16,7 @@ use crate::model::{Attributes, BucketName, Key, Prefix};
 pub mod error;
 pub mod memory;
 pub mod read_only;
+pub mod s3;
 
 pub use error::{ErrorKind, Result, StoreError};
 
