@@ -10,9 +10,13 @@ use futures_util::stream::BoxStream;
 use crate::model::RunId;
 use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 
+mod compare;
 pub mod error;
+mod postgres;
+mod tools;
 
 pub use error::{DatabaseError, ErrorKind, Result};
+pub use postgres::{PostgresDatabase, PostgresOptions};
 
 /// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
 pub type DumpStream = BoxStream<'static, Result<Bytes>>;

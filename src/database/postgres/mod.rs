@@ -1,0 +1,184 @@
+//! PostgreSQL: queries by tokio-postgres, contents by the server's own `pg_dump` and `pg_restore`.
+//!
+//! Nothing here reads the environment: passwords and search paths come in with the options.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Result;
+use super::tools::{Places, Tool, Tools};
+use super::{
+    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
+};
+use crate::model::database::{Engine, ServerInfo};
+use crate::model::{RunId, Secret, id};
+
+mod catalog;
+mod dump;
+mod names;
+mod plan;
+mod properties;
+mod restore;
+mod roles;
+mod session;
+mod snapshot;
+mod sql;
+mod swap;
+mod target;
+mod tls;
+
+use session::Session;
+use target::Target;
+
+/// Where a database is and how to reach it.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgres://USER@HOST:PORT/DATABASE`; a socket folder as host is percent-encoded.
+    pub url: String,
+    /// Goes before a password in the URL.
+    pub password: Option<Secret>,
+    /// A command that runs the server's tools where they are: `docker exec -i pg`.
+    pub tools: Option<Vec<String>>,
+    /// The server as the tools see it, where that is not `url`: a container has ports of its own.
+    pub tools_url: Option<String>,
+    /// Folders to look for tools in, besides `installed`.
+    pub search_path: Vec<PathBuf>,
+    /// The folder that holds the tools as `MAJOR/bin`.
+    pub installed: PathBuf,
+    /// How long to wait for a table that somebody has locked exclusively.
+    pub lock_timeout: Duration,
+}
+
+impl PostgresOptions {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            password: None,
+            tools: None,
+            tools_url: None,
+            search_path: Vec::new(),
+            installed: PathBuf::from("/usr/lib/postgresql"),
+            lock_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One database on a server.
+pub struct PostgresDatabase {
+    server: Arc<Server>,
+}
+
+impl PostgresDatabase {
+    /// Reads the options; connects to nothing.
+    pub fn open(options: PostgresOptions) -> Result<Self> {
+        let target = Target::parse(&options.url)?;
+        let tools_target = options.tools_url.as_deref().map_or_else(|| Ok(target.clone()), Target::parse)?;
+        let password = options.password.or_else(|| target.password());
+        let subject = target.describe(&target.database);
+        if options.tools.is_some() && password.as_ref().is_some_and(|secret| secret.expose().contains('\n')) {
+            return Err(DatabaseError::new(ErrorKind::Refused, "use", subject)
+                .with_detail("a password of several lines cannot be handed to tools in a container"));
+        }
+        let tools = options.tools.filter(|prefix| !prefix.is_empty());
+        let places = Places { prefix: tools, search_path: options.search_path, installed: options.installed };
+        let lock_timeout = options.lock_timeout;
+        Ok(Self { server: Arc::new(Server { target, tools_target, password, places, lock_timeout, subject }) })
+    }
+}
+
+impl fmt::Debug for PostgresDatabase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PostgresDatabase({})", self.server.subject)
+    }
+}
+
+#[async_trait]
+impl Database for PostgresDatabase {
+    fn describe(&self) -> String {
+        self.server.subject.clone()
+    }
+
+    fn database(&self) -> &str {
+        &self.server.target.database
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Postgresql
+    }
+
+    async fn preflight_dump(&self) -> Result<ServerInfo> {
+        dump::preflight(&self.server, &RunId::create()).await
+    }
+
+    async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>> {
+        Ok(Box::new(dump::PostgresDump::begin(Arc::clone(&self.server), options).await?))
+    }
+
+    async fn plan_restore(&self, options: &RestoreOptions) -> Result<RestorePlan> {
+        plan::plan(&self.server, options).await
+    }
+
+    async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        Ok(Box::new(restore::PostgresRestore::begin(Arc::clone(&self.server), options).await?))
+    }
+}
+
+/// What all sessions of one database share.
+struct Server {
+    target: Target,
+    tools_target: Target,
+    password: Option<Secret>,
+    places: Places,
+    lock_timeout: Duration,
+    subject: String,
+}
+
+impl Server {
+    fn database(&self) -> &str {
+        &self.target.database
+    }
+
+    async fn connect(&self, database: &str, run: &RunId) -> Result<Session> {
+        Session::connect(&self.target, database, self.password.as_ref(), &format!("dcs-{run}")).await
+    }
+
+    /// Connects to a database that is there on every server and is not the one at stake.
+    async fn connect_maintenance(&self, run: &RunId) -> Result<Session> {
+        let mut first = None;
+        for database in ["postgres", "template1"].into_iter().filter(|name| *name != self.database()) {
+            match self.connect(database, run).await {
+                Ok(session) => return Ok(session),
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first.unwrap_or_else(|| DatabaseError::new(ErrorKind::NotFound, "connect to", self.subject.as_str())))
+    }
+
+    async fn tools(&self, program: &str, major: u32) -> Result<Tools> {
+        Tools::find(&self.places, program, major, &self.subject).await
+    }
+
+    fn tool(&self, program: &'static str, attempted: &'static str, arguments: Vec<String>) -> Tool<'_> {
+        let password = self.password.as_ref();
+        Tool { program, attempted, arguments, password, subject: &self.subject }
+    }
+
+    /// A name by which the backend of one tool can be found and ended.
+    fn application(run: &RunId) -> String {
+        format!("dcs-{run}-{}", &id::random_name()[..12])
+    }
+
+    /// Ends the backends of a tool that may run where killing our child does not reach it.
+    async fn end_backends(&self, session: &Session, application: &str) -> Result<()> {
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+             WHERE application_name = $1 AND pid <> pg_catalog.pg_backend_pid()";
+        session.rows("end the tool of", sql, &[&application]).await.map(drop)
+    }
+}

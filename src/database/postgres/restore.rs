@@ -1,0 +1,141 @@
+//! A restore under way, in a database of its own beside the live one.
+//!
+//! The live database is touched by [`super::swap`] alone. What a killed run leaves is a side database that nobody uses.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_postgres::error::SqlState;
+
+use super::properties::Properties;
+use super::roles::Roles;
+use super::session::{Session, failed};
+use super::{Server, catalog, names, plan, sql, swap};
+use crate::database::tools::Tools;
+use crate::database::{DumpStream, RestoreOptions, RestoreSession, Result, compare};
+use crate::model::RunId;
+use crate::model::database::{Difference, Fingerprint};
+
+const ATTEMPTED: &str = "restore";
+
+pub(super) struct PostgresRestore {
+    server: Arc<Server>,
+    run: RunId,
+    tools: Tools,
+    side: String,
+    late: Vec<String>,
+}
+
+impl PostgresRestore {
+    pub(super) async fn begin(server: Arc<Server>, options: &RestoreOptions) -> Result<Self> {
+        let session = server.connect_maintenance(&options.run).await?;
+        let info = catalog::server(&session, ATTEMPTED).await?;
+        let tools = server.tools("pg_restore", info.major.max(options.server.major)).await?;
+        let rights = plan::rights(&session).await?;
+        Roles::parse(options.globals.as_deref()).create_missing(&session, rights.superuser).await?;
+
+        let side = names::side(server.database(), &options.run);
+        let properties = Properties::parse(options.properties.as_deref(), &side);
+        session.run("create a database on", &properties.create).await?;
+        let restore = Self { server, run: options.run.clone(), tools, side, late: properties.late };
+        if let Err(error) = apply(&session, &properties.early).await {
+            Box::new(restore).discard().await;
+            return Err(error);
+        }
+        Ok(restore)
+    }
+
+    async fn restore_arguments(&self, session: &Session, application: &str) -> Result<Vec<String>> {
+        // A setting of the restored database must not keep it from being filled.
+        let settings = ["default_transaction_read_only=off", "statement_timeout=0", "row_security=off"];
+        let mut arguments = vec![
+            "--format=custom".to_owned(),
+            "--exit-on-error".to_owned(),
+            "--no-password".to_owned(),
+            // A subscription would make the side database impossible to drop.
+            "--no-subscriptions".to_owned(),
+            format!("--dbname={}", self.server.tools_target.conninfo(&self.side, application, &settings)),
+        ];
+        // On a server without tablespaces of its own, everything goes where the database is.
+        let sql = "SELECT count(*) FROM pg_catalog.pg_tablespace WHERE spcname !~ '^pg_'";
+        if session.row(ATTEMPTED, sql, &[]).await?.get::<_, i64>(0) == 0 {
+            arguments.push("--no-tablespaces".to_owned());
+        }
+        Ok(arguments)
+    }
+
+    async fn drop_side(&self) -> Result<()> {
+        let session = self.server.connect_maintenance(&self.run).await?;
+        let ended = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
+        let info = catalog::server(&session, "drop").await?;
+        // FORCE came with 13; before, what is connected is ended a moment earlier.
+        let force = if info.major >= 13 {
+            " WITH (FORCE)"
+        } else {
+            session.rows("drop", ended, &[&self.side]).await?;
+            ""
+        };
+        session.run("drop", &format!("DROP DATABASE IF EXISTS {}{force}", sql::identifier(&self.side))).await
+    }
+}
+
+/// Applies properties; those about roles that do not exist are left out, as the plan said.
+async fn apply(session: &Session, properties: &[String]) -> Result<()> {
+    for statement in properties {
+        let Err(error) = session.try_run(statement).await else { continue };
+        if error.code() == Some(&SqlState::UNDEFINED_OBJECT) {
+            // Never the whole statement: values of settings may be secrets.
+            let about = sql::words(statement).into_iter().take(3).collect::<Vec<_>>().join(" ");
+            tracing::warn!(about, "a property was left out: its role does not exist");
+            continue;
+        }
+        return Err(failed("set the properties of", session.subject(), error)
+            .with_hint("Restore as a superuser, or as a role that owns what the backup holds."));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl RestoreSession for PostgresRestore {
+    async fn load(&mut self, dump: DumpStream) -> Result<()> {
+        let session = self.server.connect(&self.side, &self.run).await?;
+        let application = Server::application(&self.run);
+        let arguments = self.restore_arguments(&session, &application).await?;
+        let feed = self.server.tool("pg_restore", ATTEMPTED, arguments).feed(&self.tools).await?;
+        if let Err(error) = feed.all(dump).await {
+            if let Err(other) = self.server.end_backends(&session, &application).await {
+                tracing::debug!(error = %other, "the backend of a failed tool could not be ended");
+            }
+            return Err(error);
+        }
+        session.run("analyze", "ANALYZE").await
+    }
+
+    async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
+        let session = self.server.connect(&self.side, &self.run).await?;
+        session.run(ATTEMPTED, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let relations = catalog::relations(&session, "compare").await?;
+        let tables = catalog::counts(&session, "compare", &relations).await?;
+        let sequences = catalog::sequences(&session, "compare").await?;
+        let views: BTreeSet<_> = relations
+            .iter()
+            .filter(|relation| relation.is_materialised_view())
+            .map(|relation| (relation.schema.as_str(), relation.name.as_str()))
+            .collect();
+        let found = Fingerprint { tables, sequences };
+        Ok(compare::differences(expected, &found, |schema, name| views.contains(&(schema, name))))
+    }
+
+    async fn swap(self: Box<Self>) -> Result<Option<String>> {
+        let session = self.server.connect_maintenance(&self.run).await?;
+        apply(&session, &self.late).await?;
+        swap::swap(&self.server, &session, &self.side, &self.run).await
+    }
+
+    async fn discard(self: Box<Self>) {
+        if let Err(error) = self.drop_side().await {
+            tracing::warn!(%error, database = self.side, "a side database could not be dropped; drop it by hand");
+        }
+    }
+}

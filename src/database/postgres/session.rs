@@ -1,0 +1,153 @@
+//! One connection to a server, and what its errors mean.
+
+use std::io;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row};
+
+use super::target::Target;
+use super::tls;
+use crate::database::{DatabaseError, ErrorKind, Result};
+use crate::model::Secret;
+
+/// Whatever an operator or an application has set against long work is off in our own sessions, and row security too:
+/// a policy that hides rows is an error, never a smaller count.
+const SETTINGS: &str = "SELECT pg_catalog.set_config(name, CASE name WHEN 'search_path' THEN 'pg_catalog' \
+     WHEN 'row_security' THEN 'off' WHEN 'default_transaction_read_only' THEN 'off' ELSE '0' END, false) \
+     FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', \
+     'idle_in_transaction_session_timeout', 'transaction_timeout', 'row_security', 'default_transaction_read_only', \
+     'search_path')";
+
+pub(super) struct Session {
+    client: Client,
+    subject: String,
+}
+
+impl Session {
+    pub(super) async fn connect(
+        target: &Target,
+        database: &str,
+        password: Option<&Secret>,
+        application: &str,
+    ) -> Result<Self> {
+        let subject = target.describe(database);
+        let config = target.config(database, password, application);
+        let connector = tls::connector(target, &subject)?;
+        let (client, connection) = config.connect(connector).await.map_err(|error| {
+            let denied = password.is_none() && error.as_db_error().is_none() && io_cause(&error).is_none();
+            let failed = failed("connect to", &subject, error);
+            // The crate's own refusal, before the server could say anything: it was asked for a password and has none.
+            if denied && failed.kind != ErrorKind::Unreachable {
+                DatabaseError { kind: ErrorKind::Denied, ..failed }
+            } else {
+                failed
+            }
+        })?;
+        drop(tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to PostgreSQL ended");
+            }
+        }));
+        let session = Self { client, subject };
+        session.rows("connect to", SETTINGS, &[]).await?;
+        Ok(session)
+    }
+
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(super) async fn rows(
+        &self,
+        attempted: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        self.client.query(sql, parameters).await.map_err(|error| failed(attempted, &self.subject, error))
+    }
+
+    pub(super) async fn row(
+        &self,
+        attempted: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row> {
+        self.client.query_one(sql, parameters).await.map_err(|error| failed(attempted, &self.subject, error))
+    }
+
+    /// Runs statements as text, without parameters: what takes no snapshot before it must not be prepared.
+    pub(super) async fn run(&self, attempted: &'static str, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| failed(attempted, &self.subject, error))
+    }
+
+    /// Like [`Self::run`], answering the server's error code too, where callers decide by it.
+    pub(super) async fn try_run(&self, sql: &str) -> std::result::Result<(), Error> {
+        self.client.batch_execute(sql).await
+    }
+}
+
+/// What an error of the driver means to callers.
+pub(super) fn failed(attempted: &'static str, subject: &str, error: Error) -> DatabaseError {
+    let kind = match error.code() {
+        Some(code) => kind_of(code),
+        None if error.is_closed() || io_cause(&error).is_some() => ErrorKind::Unreachable,
+        None => match std::error::Error::source(&error) {
+            Some(cause) if cause.to_string().contains("password") => ErrorKind::Denied,
+            // A refused TLS handshake, a timeout: nothing that a server said.
+            _ if attempted == "connect to" => ErrorKind::Unreachable,
+            _ => ErrorKind::Other,
+        },
+    };
+    let told = match error.as_db_error() {
+        Some(database) => {
+            let mut text = database.message().to_owned();
+            for more in [database.detail(), database.hint()].into_iter().flatten() {
+                text.push_str("; ");
+                text.push_str(more);
+            }
+            Some(text)
+        }
+        None => std::error::Error::source(&error).map(ToString::to_string),
+    };
+    let failed = DatabaseError::new(kind, attempted, subject).with_source(error);
+    match told {
+        Some(text) => failed.with_detail(text),
+        None => failed,
+    }
+}
+
+fn kind_of(code: &SqlState) -> ErrorKind {
+    if [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INSUFFICIENT_PRIVILEGE]
+        .contains(code)
+    {
+        return ErrorKind::Denied;
+    }
+    if [SqlState::INVALID_CATALOG_NAME, SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code) {
+        return ErrorKind::NotFound;
+    }
+    if [SqlState::LOCK_NOT_AVAILABLE, SqlState::DUPLICATE_DATABASE, SqlState::OBJECT_IN_USE].contains(code) {
+        return ErrorKind::Refused;
+    }
+    match code.code() {
+        "53100" => ErrorKind::Full,
+        "53300" | "57P01" | "57P02" | "57P03" => ErrorKind::Unreachable,
+        other if other.starts_with("08") => ErrorKind::Unreachable,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn io_cause(error: &Error) -> Option<&io::Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(current) = cause {
+        if let Some(found) = current.downcast_ref() {
+            return Some(found);
+        }
+        cause = current.source();
+    }
+    None
+}

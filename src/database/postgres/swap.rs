@@ -1,0 +1,126 @@
+//! Puts the side database in the live one's place.
+//!
+//! One transaction renames both, so that after a crash at any point either the old or the new one answers by the live name.
+//! Renaming needs a database without sessions, and clients come back: a second session ends them as long as it takes.
+//! Connections are never forbidden: a kill in between would leave a database that nobody can enter.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio_postgres::error::SqlState;
+
+use super::session::{Session, failed};
+use super::{Server, names, plan, sql};
+use crate::database::{DatabaseError, ErrorKind, Result};
+use crate::model::RunId;
+
+const ATTEMPTED: &str = "swap in";
+/// Each waits up to some five seconds for sessions to go.
+const ATTEMPTS: usize = 6;
+const IN_USE: [SqlState; 3] = [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What ends the sessions of some databases: all but our own that this role may end.
+const END: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
+     LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid \
+     WHERE a.datid = ANY($1) AND a.pid <> pg_catalog.pg_backend_pid() \
+     AND ($2 OR (NOT r.rolsuper AND (pg_catalog.pg_has_role(r.oid, 'MEMBER') \
+     OR pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER'))))";
+
+/// Answers what the displaced database is called now.
+pub(super) async fn swap(server: &Server, session: &Session, side: &str, run: &RunId) -> Result<Option<String>> {
+    let live = server.database();
+    let Some((side_oid, _)) = find(session, side).await? else {
+        return Err(DatabaseError::new(ErrorKind::NotFound, ATTEMPTED, session.subject()).with_detail(side));
+    };
+    let displaced = find(session, live).await?;
+    let kept = displaced.as_ref().map(|_| names::displaced(live, run));
+    let mut statements = Vec::new();
+    if let (Some((_, comment)), Some(kept)) = (&displaced, &kept) {
+        statements.push(rename(live, kept));
+        let note = json!({"dcs": {"was": live, "run": run, "until": Timestamp::now(), "comment": comment}}).to_string();
+        statements.push(format!("COMMENT ON DATABASE {} IS {}", sql::identifier(kept), sql::literal(&note)));
+    }
+    statements.push(rename(side, live));
+
+    let superuser = plan::rights(session).await?.superuser;
+    let oids: Vec<u32> = displaced.iter().map(|(oid, _)| *oid).chain([side_oid]).collect();
+    let ending = server.connect_maintenance(run).await?;
+    let renamed = tokio::select! {
+        renamed = rename_all(session, &statements) => renamed,
+        never = end_sessions(&ending, &oids, superuser) => match never {},
+    };
+    match renamed {
+        Ok(()) => Ok(kept),
+        // The answer to COMMIT may have been lost, not the commit.
+        Err(error) if error.kind == ErrorKind::Unreachable => {
+            let again = server.connect_maintenance(run).await?;
+            let now = find(&again, live).await?;
+            if now.is_some_and(|(oid, _)| oid == side_oid) { Ok(kept) } else { Err(error) }
+        }
+        Err(error) => Err(name_holders(&ending, &oids, error).await),
+    }
+}
+
+fn rename(from: &str, to: &str) -> String {
+    format!("ALTER DATABASE {} RENAME TO {}", sql::identifier(from), sql::identifier(to))
+}
+
+/// The number and the comment of a database.
+async fn find(session: &Session, database: &str) -> Result<Option<(u32, Option<String>)>> {
+    let sql = "SELECT oid, pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database \
+         WHERE datname = $1";
+    let rows = session.rows(ATTEMPTED, sql, &[&database]).await?;
+    Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+}
+
+async fn rename_all(session: &Session, statements: &[String]) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        let Err(error) = try_rename(session, statements).await else { return Ok(()) };
+        let in_use = error.code().is_some_and(|code| IN_USE.contains(code));
+        let error = failed(ATTEMPTED, session.subject(), error);
+        if error.kind == ErrorKind::Unreachable {
+            return Err(error);
+        }
+        session.run(ATTEMPTED, "ROLLBACK").await?;
+        if !in_use || attempt == ATTEMPTS {
+            return Err(error);
+        }
+        attempt += 1;
+    }
+}
+
+async fn try_rename(session: &Session, statements: &[String]) -> std::result::Result<(), tokio_postgres::Error> {
+    session.try_run("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL synchronous_commit = on").await?;
+    for statement in statements {
+        session.try_run(statement).await?;
+    }
+    session.try_run("COMMIT").await
+}
+
+async fn end_sessions(session: &Session, oids: &[u32], superuser: bool) -> Infallible {
+    loop {
+        if let Err(error) = session.rows("end the sessions of", END, &[&oids, &superuser]).await {
+            tracing::debug!(%error, "sessions could not be ended");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Says who stood in the way, where somebody did.
+async fn name_holders(session: &Session, oids: &[u32], error: DatabaseError) -> DatabaseError {
+    let sql = "SELECT DISTINCT coalesce(usename::text, backend_type) FROM pg_catalog.pg_stat_activity \
+         WHERE datid = ANY($1) AND pid <> pg_catalog.pg_backend_pid() ORDER BY 1";
+    let holders = session.rows(ATTEMPTED, sql, &[&oids]).await.unwrap_or_default();
+    let holders: Vec<String> = holders.iter().map(|row| row.get(0)).collect();
+    let detail = format!("{}; nothing was changed", error.detail.clone().unwrap_or_default());
+    if error.kind != ErrorKind::Refused || holders.is_empty() {
+        return error.with_detail(detail);
+    }
+    error
+        .with_detail(format!("{detail}; connected: {}", holders.join(", ")))
+        .with_hint("Stop what is connected, and run the same command again.")
+}

@@ -1,0 +1,228 @@
+//! A tool under way: its output as a stream, or its input fed from one; what it complains about kept apart.
+//!
+//! A stream ends cleanly only after the tool ended with success. Whatever is dropped is killed.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::task::JoinHandle;
+
+use super::Tools;
+use crate::database::{DatabaseError, DumpStream, ErrorKind, Result};
+use crate::model::Secret;
+
+const CHUNK: usize = 512 << 10;
+/// How much of what a tool complained about is kept: the end.
+const KEPT: usize = 8 << 10;
+const SHOWN_LINES: usize = 12;
+
+/// What to run, on what.
+pub(in crate::database) struct Tool<'a> {
+    pub(in crate::database) program: &'static str,
+    pub(in crate::database) attempted: &'static str,
+    pub(in crate::database) arguments: Vec<String>,
+    pub(in crate::database) password: Option<&'a Secret>,
+    pub(in crate::database) subject: &'a str,
+}
+
+impl Tool<'_> {
+    /// Starts the tool and answers its output.
+    pub(in crate::database) async fn stream(&self, tools: &Tools) -> Result<DumpStream> {
+        let mut running = self.start(tools, false).await?;
+        let output = running.child.stdout.take();
+        let state = output.map(|output| (running, output));
+        Ok(stream::try_unfold(state, |state| async move {
+            let Some((running, mut output)) = state else { return Ok(None) };
+            let chunk = read_chunk(&mut output).await.map_err(|error| running.broken(error))?;
+            if chunk.is_empty() {
+                running.success().await?;
+                return Ok(None);
+            }
+            Ok(Some((chunk, Some((running, output)))))
+        })
+        .boxed())
+    }
+
+    /// Runs the tool and answers all its output, which must not be larger than `limit`.
+    pub(in crate::database) async fn text(&self, tools: &Tools, limit: usize) -> Result<String> {
+        let mut output = self.stream(tools).await?;
+        let mut collected = BytesMut::new();
+        while let Some(chunk) = output.next().await {
+            collected.extend_from_slice(&chunk?);
+            if collected.len() > limit {
+                return Err(self.error(ErrorKind::Refused).with_detail(format!("more than {limit} bytes")));
+            }
+        }
+        String::from_utf8(collected.to_vec()).map_err(|error| self.error(ErrorKind::Other).with_source(error))
+    }
+
+    /// Starts the tool; it waits for its input.
+    pub(in crate::database) async fn feed(&self, tools: &Tools) -> Result<Feed> {
+        let mut running = self.start(tools, true).await?;
+        let input = running.input.take();
+        Ok(Feed { running, input })
+    }
+
+    async fn start(&self, tools: &Tools, keeps_input: bool) -> Result<Running> {
+        let through_input = tools.prefix.is_some() && self.password.is_some();
+        let mut command = tools.command(self.program, through_input);
+        if let (Some(password), false) = (self.password, through_input) {
+            command.env("PGPASSWORD", password.expose());
+        }
+        let input = if keeps_input || through_input { Stdio::piped() } else { Stdio::null() };
+        let output = if keeps_input { Stdio::null() } else { Stdio::piped() };
+        command.args(&self.arguments).stdin(input).stdout(output).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NoTool } else { ErrorKind::ToolFailed };
+            self.error(kind).with_detail(format!("{} does not start", self.program)).with_source(error)
+        })?;
+        let mut input = child.stdin.take();
+        if let (Some(password), Some(input), true) = (self.password, &mut input, through_input) {
+            let line = format!("{}\n", password.expose());
+            input.write_all(line.as_bytes()).await.map_err(|error| {
+                self.error(ErrorKind::ToolFailed).with_detail("it does not take the password").with_source(error)
+            })?;
+        }
+        let complaints = child.stderr.take().map(|stderr| tokio::spawn(tail(stderr)));
+        Ok(Running {
+            child,
+            complaints,
+            input: input.filter(|_| keeps_input),
+            program: self.program,
+            attempted: self.attempted,
+            subject: self.subject.to_owned(),
+        })
+    }
+
+    fn error(&self, kind: ErrorKind) -> DatabaseError {
+        DatabaseError::new(kind, self.attempted, self.subject)
+    }
+}
+
+struct Running {
+    child: Child,
+    complaints: Option<JoinHandle<String>>,
+    input: Option<ChildStdin>,
+    program: &'static str,
+    attempted: &'static str,
+    subject: String,
+}
+
+impl Running {
+    /// Waits for the end, which must be success.
+    async fn success(mut self) -> Result<()> {
+        let status = self.child.wait().await.map_err(|error| self.broken(error))?;
+        let complaints = match self.complaints.take() {
+            Some(task) => task.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        if status.success() {
+            if !complaints.is_empty() {
+                tracing::debug!(program = self.program, %complaints, "the tool succeeded with remarks");
+            }
+            return Ok(());
+        }
+        let detail = format!("{} {}: {complaints}", self.program, ending(status));
+        Err(DatabaseError::new(judge(&complaints), self.attempted, self.subject.as_str()).with_detail(detail))
+    }
+
+    fn broken(&self, error: io::Error) -> DatabaseError {
+        let detail = format!("the connection to {} broke", self.program);
+        DatabaseError::new(ErrorKind::ToolFailed, self.attempted, self.subject.as_str())
+            .with_detail(detail)
+            .with_source(error)
+    }
+}
+
+/// A tool that reads.
+pub(in crate::database) struct Feed {
+    running: Running,
+    input: Option<ChildStdin>,
+}
+
+impl Feed {
+    /// Feeds the whole stream and waits for success. The stream is read to its end even when the tool wants no more:
+    /// only then has its source said that all of it was right.
+    pub(in crate::database) async fn all(mut self, mut source: DumpStream) -> Result<()> {
+        while let Some(chunk) = source.next().await {
+            let chunk = chunk?;
+            let Some(input) = &mut self.input else { continue };
+            if input.write_all(&chunk).await.is_err() {
+                // Its end says why. After a failure there is no point in reading on.
+                self.input = None;
+                if self.running.child.wait().await.is_ok_and(|status| !status.success()) {
+                    break;
+                }
+            }
+        }
+        drop(self.input.take());
+        self.running.success().await
+    }
+}
+
+async fn read_chunk(output: &mut ChildStdout) -> io::Result<Bytes> {
+    let mut chunk = BytesMut::with_capacity(CHUNK);
+    while chunk.len() < CHUNK {
+        let room = CHUNK - chunk.len();
+        if (&mut *output).take(room as u64).read_buf(&mut chunk).await? == 0 {
+            break;
+        }
+    }
+    Ok(chunk.freeze())
+}
+
+/// Reads all, keeps the end.
+async fn tail(mut stderr: ChildStderr) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count) = stderr.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+    let text = String::from_utf8_lossy(&kept);
+    let lines: Vec<&str> = text.trim().lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+}
+
+fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("ended with code {code}"),
+        None => "was killed".to_owned(),
+    }
+}
+
+/// What the tool's last words mean. Its own messages are English, by the locale it was given.
+fn judge(complaints: &str) -> ErrorKind {
+    const DAMAGED: [&str; 9] = [
+        "does not appear to be a valid archive",
+        "did not find magic string",
+        "input file is too short",
+        "end of file",
+        "could not read from input file",
+        "unrecognized data block type",
+        "is corrupt",
+        "could not uncompress data",
+        "invalid byte count",
+    ];
+    let says = |text: &str| complaints.contains(text);
+    if says("in file header") && says("unsupported version") {
+        ErrorKind::NoTool
+    } else if DAMAGED.into_iter().any(says) {
+        ErrorKind::Damaged
+    } else if says("No space left on device") {
+        ErrorKind::Full
+    } else if says("permission denied") || says("password authentication failed") {
+        ErrorKind::Denied
+    } else {
+        ErrorKind::ToolFailed
+    }
+}
