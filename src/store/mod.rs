@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::model::{Attributes, BucketName, Key, Prefix};
 
+pub mod dir;
 pub mod error;
 pub mod memory;
 pub mod read_only;
