@@ -1,0 +1,81 @@
+//! One suite for all stores: what it asserts holds in memory, in a folder and on a live S3 server alike.
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot go on panics; modules share by pub")]
+
+use std::sync::Arc;
+
+use contract::Place;
+use dcs::store::dir::DirectoryStore;
+use dcs::store::memory::MemoryStore;
+
+mod contract;
+mod support;
+
+async fn in_memory() -> Option<Place> {
+    Some(Place::prepare(Arc::new(MemoryStore::new()), "bucket", true).await)
+}
+
+async fn in_a_folder() -> Option<Place> {
+    let folder = support::folder();
+    let store = DirectoryStore::create(folder.path().join("store")).expect("a store can be made");
+    let place = Place::prepare(Arc::new(store), "bucket", true).await;
+    Some(Place { folder: Some(folder), ..place })
+}
+
+/// The cases of the suite, each a test on the store that `$open` makes.
+macro_rules! cases {
+    ($open:path; $($module:ident::$case:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $case() {
+            if let Some(place) = $open().await {
+                super::contract::$module::$case(&place).await;
+                place.remove().await;
+            }
+        }
+    )*};
+}
+
+macro_rules! suite {
+    ($name:ident, $open:path) => {
+        mod $name {
+            cases! { $open;
+                keys::a_hostile_key_is_stored_and_deleted_without_touching_another,
+                keys::a_hostile_key_is_copied_as_itself,
+                keys::many_hostile_keys_are_deleted_at_once_and_no_others,
+                keys::a_hostile_key_is_uploaded_in_parts,
+                keys::an_object_and_the_folder_of_its_name_stand_side_by_side,
+                keys::a_prefix_ends_at_its_slash,
+                listing::three_thousand_objects_come_in_byte_order_and_from_where_they_are_asked_for,
+                listing::a_delimited_listing_folds_what_lies_deeper,
+                listing::a_listing_says_what_a_head_says,
+                listing::an_absent_bucket_is_no_empty_one,
+                objects::an_empty_object_is_an_object,
+                objects::a_range_is_what_lies_within_the_object,
+                objects::a_body_of_many_chunks_comes_whole,
+                objects::what_is_absent_is_said_by_kind,
+                objects::a_get_of_another_state_than_the_one_named_fails,
+                objects::a_put_that_must_be_new_fails_where_the_store_says_so,
+                objects::a_reader_sees_the_old_object_or_the_new_one,
+                objects::an_object_can_be_moved_about_by_many_at_once,
+                uploads::an_upload_is_invisible_until_it_is_complete,
+                uploads::an_aborted_upload_leaves_nothing,
+                uploads::ranges_of_objects_become_parts,
+                uploads::parts_that_are_not_there_make_no_object,
+                attributes::attributes_are_kept_by_every_way_of_writing,
+                attributes::a_copy_with_other_attributes_has_only_those,
+                attributes::an_overwritten_object_keeps_nothing_of_the_old_one,
+                versions::a_store_without_versions_says_so,
+            }
+        }
+    };
+}
+
+suite!(memory, super::in_memory);
+suite!(folder, super::in_a_folder);
+
+#[tokio::test]
+async fn memory_keeps_versions_where_they_are_switched_on() {
+    let store = MemoryStore::new();
+    let place = Place::prepare(Arc::new(store.clone()), "bucket", true).await;
+    store.set_versioned(&place.bucket, true);
+    contract::versions::an_older_version_can_be_found_and_removed(&place).await;
+}
