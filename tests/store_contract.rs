@@ -4,21 +4,32 @@
 use std::sync::Arc;
 
 use contract::Place;
+use dcs::model::Secret;
 use dcs::store::dir::DirectoryStore;
 use dcs::store::memory::MemoryStore;
+use dcs::store::s3::{S3Options, S3Store};
 
 mod contract;
 mod support;
 
 async fn in_memory() -> Option<Place> {
-    Some(Place::prepare(Arc::new(MemoryStore::new()), "bucket", true).await)
+    Some(Place::prepare(Arc::new(MemoryStore::new()), "bucket").await)
 }
 
 async fn in_a_folder() -> Option<Place> {
     let folder = support::folder();
     let store = DirectoryStore::create(folder.path().join("store")).expect("a store can be made");
-    let place = Place::prepare(Arc::new(store), "bucket", true).await;
+    let place = Place::prepare(Arc::new(store), "bucket").await;
     Some(Place { folder: Some(folder), ..place })
+}
+
+async fn on_a_live_server() -> Option<Place> {
+    let server = support::s3()?;
+    let options = S3Options::new(&server.endpoint, &server.region);
+    let secret_key = Secret::new(server.secret_key.clone());
+    let store = S3Store::open(options.keys(&server.access_key, secret_key)).expect("a store can be opened");
+    let place = Place::prepare(store, &support::unique("dcs-contract")).await;
+    Some(Place { server: Some(server), ..place })
 }
 
 /// The cases of the suite, each a test on the store that `$open` makes.
@@ -71,11 +82,12 @@ macro_rules! suite {
 
 suite!(memory, super::in_memory);
 suite!(folder, super::in_a_folder);
+suite!(s3, super::on_a_live_server);
 
 #[tokio::test]
 async fn memory_keeps_versions_where_they_are_switched_on() {
     let store = MemoryStore::new();
-    let place = Place::prepare(Arc::new(store.clone()), "bucket", true).await;
+    let place = Place::prepare(Arc::new(store.clone()), "bucket").await;
     store.set_versioned(&place.bucket, true);
     contract::versions::an_older_version_can_be_found_and_removed(&place).await;
 }

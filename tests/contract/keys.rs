@@ -87,8 +87,13 @@ where
                 written.insert(text.clone(), format!("body of {text}"));
             }
             Err(error) => {
-                assert_eq!(error.kind, ErrorKind::Unaddressable, "{text:?}: {error}");
-                assert!(!place.takes_every_key, "{text:?}: {error}");
+                assert!(!place.is_exact(), "{text:?}: {error}");
+                // Where key and upload id make too long a name, RGW fails as if for now: then look, as after any
+                // outcome that is not known.
+                assert!(error.kind == ErrorKind::Unaddressable || text.len() > 900, "{text:?}: {error}");
+                if error.is_retryable() && place.store.head(&place.at(&text)).await.is_ok() {
+                    written.insert(text.clone(), format!("body of {text}"));
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use dcs::store::{Address, ErrorKind, GetOptions, ListOptions, Listed, ObjectStor
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 
-use crate::support::{at, bucket};
+use crate::support::{S3Env, at, bucket};
 
 pub mod attributes;
 pub mod keys;
@@ -22,17 +22,21 @@ pub struct Place {
     pub store: Arc<dyn ObjectStore>,
     pub bucket: BucketName,
     pub other: BucketName,
-    /// Whether the store takes any key that is one, and no refusal is accepted.
-    pub takes_every_key: bool,
     pub folder: Option<TempDir>,
+    pub server: Option<S3Env>,
 }
 
 impl Place {
-    pub async fn prepare(store: Arc<dyn ObjectStore>, stem: &str, takes_every_key: bool) -> Self {
+    pub async fn prepare(store: Arc<dyn ObjectStore>, stem: &str) -> Self {
         let (first, second) = (bucket(stem), bucket(&format!("{stem}-other")));
         store.create_bucket(&first).await.unwrap();
         store.create_bucket(&second).await.unwrap();
-        Self { store, bucket: first, other: second, takes_every_key, folder: None }
+        Self { store, bucket: first, other: second, folder: None, server: None }
+    }
+
+    /// Whether nothing depends on a server: every key is taken, and each failure has its exact kind.
+    pub fn is_exact(&self) -> bool {
+        self.server.is_none()
     }
 
     pub fn at(&self, key: &str) -> Address {
@@ -74,7 +78,7 @@ impl Place {
         lines.into_iter().map(text).collect()
     }
 
-    /// Empties both buckets, and removes the folder of the store.
+    /// Empties both buckets, and removes them with the folder of the store, or from the server.
     pub async fn remove(self) {
         for bucket in [&self.bucket, &self.other] {
             for stale in self.store.list_uploads(bucket, "").await.unwrap() {
@@ -85,6 +89,9 @@ impl Place {
                 assert!(removed.is_ok(), "{key}: {removed:?}");
             }
             assert!(self.keys_of(bucket).await.is_empty());
+            if let Some(server) = &self.server {
+                server.remove_bucket(bucket).await;
+            }
         }
         drop(self.folder);
     }

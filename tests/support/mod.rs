@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dcs::model::{BucketName, Key};
 use dcs::store::Address;
+use s3::creds::Credentials;
+use s3::{Bucket, Region};
 use tempfile::TempDir;
 
 /// A live S3 server.
@@ -19,6 +21,16 @@ pub struct S3Env {
     pub access_key: String,
     pub secret_key: String,
     pub region: String,
+}
+
+impl S3Env {
+    /// Removes an empty bucket, which is nothing that dcs itself ever does.
+    pub async fn remove_bucket(&self, name: &BucketName) {
+        let region = Region::Custom { region: self.region.clone(), endpoint: self.endpoint.clone() };
+        let keys = Credentials::new(Some(&self.access_key), Some(&self.secret_key), None, None, None);
+        let bucket = Bucket::new(name.as_str(), region, keys.expect("these are credentials")).expect("a valid bucket");
+        bucket.with_path_style().delete().await.expect("an empty bucket can be removed");
+    }
 }
 
 /// The S3 server to test against; `None` after saying that the test is skipped.
