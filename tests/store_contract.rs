@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use contract::Place;
-use dcs::model::Secret;
+use dcs::model::{Attributes, Secret};
 use dcs::store::dir::DirectoryStore;
 use dcs::store::memory::MemoryStore;
+use dcs::store::read_only::ReadOnlyStore;
 use dcs::store::s3::{S3Options, S3Store};
+use dcs::store::{ErrorKind, GetOptions, ObjectStore};
+use futures_util::StreamExt;
+use support::faulty::{FaultyStore, RecordingStore, TruncatingStore, When};
 
 mod contract;
 mod support;
@@ -90,4 +94,54 @@ async fn memory_keeps_versions_where_they_are_switched_on() {
     let place = Place::prepare(Arc::new(store.clone()), "bucket").await;
     store.set_versioned(&place.bucket, true);
     contract::versions::an_older_version_can_be_found_and_removed(&place).await;
+}
+
+#[tokio::test]
+async fn the_wrappers_for_damage_do_what_they_say() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    let recording = RecordingStore::new(Arc::clone(&memory));
+    let place = Place::prepare(recording.clone(), "bucket").await;
+    place.put("key", "body").await.unwrap();
+    place.store.delete(&place.at("key")).await.unwrap();
+    let written: Vec<String> = recording.writes().iter().map(ToString::to_string).collect();
+    let expected =
+        ["1 create_bucket bucket", "2 create_bucket bucket-other", "3 put bucket/key", "4 delete bucket/key"];
+    assert_eq!(written, expected);
+
+    let lost = FaultyStore::from_nth(Arc::clone(&memory), 2, When::After, ErrorKind::Unreachable);
+    let place = Place { store: lost, ..place };
+    place.put("one", "1").await.unwrap();
+    assert_eq!(contract::kind(place.put("two", "2").await), ErrorKind::Unreachable);
+    assert_eq!(contract::kind(place.put("three", "3").await), ErrorKind::Unreachable);
+    assert_eq!(place.keys_of(&place.bucket).await, ["one", "two"]);
+
+    let cut = Place { store: TruncatingStore::new(memory), ..place };
+    let object = cut.store.get(&cut.at("one"), GetOptions::default()).await.unwrap();
+    assert_eq!((object.range, object.body.count().await), (0..1, 1));
+}
+
+#[tokio::test]
+async fn a_store_for_reading_refuses_every_write() {
+    let memory: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    let place = Place::prepare(Arc::clone(&memory), "bucket").await;
+    place.put("key", "body").await.unwrap();
+    let upload = place.store.create_upload(&place.at("new"), &Attributes::default()).await.unwrap();
+    let recording = RecordingStore::new(memory);
+    let place = Place { store: Arc::new(ReadOnlyStore::new(recording.clone())), ..place };
+    let (at, kind) = (place.at("key"), ErrorKind::ReadOnly);
+    assert_eq!(contract::kind(place.put("key", "other").await), kind);
+    assert_eq!(contract::kind(place.store.copy(&at, &place.at("copy"), None).await), kind);
+    assert_eq!(contract::kind(place.store.delete(&at).await), kind);
+    assert_eq!(contract::kind(place.store.delete_version(&at, "null").await), kind);
+    assert_eq!(contract::kind(place.store.create_bucket(&support::bucket("new")).await), kind);
+    assert_eq!(contract::kind(place.store.create_upload(&at, &Attributes::default()).await), kind);
+    assert_eq!(contract::kind(place.store.upload_part(&upload, 1, 0, "x".into()).await), kind);
+    assert_eq!(contract::kind(place.store.copy_part(&upload, 1, 0, &at, 0..1).await), kind);
+    assert_eq!(contract::kind(place.store.complete_upload(&upload, &[]).await), kind);
+    assert_eq!(contract::kind(place.store.abort_upload(&upload).await), kind);
+    for (_, deleted) in place.store.delete_many(&place.bucket, vec![at.key.clone()]).await {
+        assert_eq!(contract::kind(deleted), kind);
+    }
+    assert_eq!(recording.count(), 0);
+    assert_eq!(place.read("key").await.unwrap(), "body");
 }

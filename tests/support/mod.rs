@@ -14,6 +14,8 @@ use s3::creds::Credentials;
 use s3::{Bucket, Region};
 use tempfile::TempDir;
 
+pub mod faulty;
+
 /// A live S3 server.
 #[derive(Clone)]
 pub struct S3Env {
