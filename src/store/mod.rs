@@ -15,9 +15,13 @@ use crate::model::{Attributes, BucketName, Key, Prefix};
 
 pub mod dir;
 pub mod error;
+#[cfg(test)]
+mod faulty;
 pub mod memory;
 pub mod read_only;
+pub mod retry;
 pub mod s3;
+pub mod transfer;
 
 pub use error::{ErrorKind, Result, StoreError};
 
@@ -265,6 +269,20 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// Stores one part; a repeat replaces it. `offset` is where its bytes lie in the object: parts of an upload have one
     /// size but for the last.
     async fn upload_part(&self, upload: &Upload, number: u32, offset: u64, body: Bytes) -> Result<UploadedPart>;
+
+    /// Like [`Self::upload_part`], for a part too large for memory: `length` bytes of a stream, which can be sent only
+    /// once. Stores without a way to stream read it whole.
+    async fn stream_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        offset: u64,
+        length: u64,
+        body: ByteStream,
+    ) -> Result<UploadedPart> {
+        let body = transfer::collect(body, length).await?;
+        self.upload_part(upload, number, offset, body).await
+    }
 
     /// Stores a range of an object of this store as one part, server-side.
     async fn copy_part(

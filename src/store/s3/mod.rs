@@ -17,8 +17,8 @@ use http::uri::{PathAndQuery, Scheme, Uri};
 use jiff::Timestamp;
 
 use super::{
-    Address, BucketSettings, ErrorKind, Features, GetOptions, ListOptions, Listed, Object, ObjectHead, ObjectStore,
-    Precondition, Result, StaleUpload, StoreError, Stored, Upload, UploadedPart, Version,
+    Address, BucketSettings, ByteStream, ErrorKind, Features, GetOptions, ListOptions, Listed, Object, ObjectHead,
+    ObjectStore, Precondition, Result, StaleUpload, StoreError, Stored, Upload, UploadedPart, Version,
 };
 use crate::model::{Attributes, BucketName, Key, Secret};
 use client::HttpClient;
@@ -251,6 +251,17 @@ impl ObjectStore for S3Store {
 
     async fn upload_part(&self, upload: &Upload, number: u32, _offset: u64, body: Bytes) -> Result<UploadedPart> {
         self.put_part(upload, number, client::Payload::Whole(body)).await
+    }
+
+    async fn stream_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        _offset: u64,
+        length: u64,
+        body: ByteStream,
+    ) -> Result<UploadedPart> {
+        self.put_part(upload, number, client::Payload::Stream { length, body }).await
     }
 
     async fn copy_part(
