@@ -1,4 +1,5 @@
 //! What is written down twice must say the same: the example configuration and its parser.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::path::Path;
 
