@@ -13,10 +13,12 @@ use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 mod compare;
 pub mod error;
 mod postgres;
+mod sqlite;
 mod tools;
 
 pub use error::{DatabaseError, ErrorKind, Result};
 pub use postgres::{PostgresDatabase, PostgresOptions};
+pub use sqlite::SqliteDatabase;
 
 /// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
 pub type DumpStream = BoxStream<'static, Result<Bytes>>;

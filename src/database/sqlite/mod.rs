@@ -1,0 +1,90 @@
+//! SQLite: one file, copied out and loaded back through SQLite's own backup interface, which respects its locks.
+//!
+//! A live file is never renamed over nor copied as a file: its `-wal` would belong to other contents, and corrupt them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::Result;
+use super::{
+    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
+};
+use crate::model::database::{Engine, ServerInfo};
+
+mod dump;
+mod file;
+mod restore;
+mod swap;
+
+/// A database in a file.
+pub struct SqliteDatabase {
+    path: PathBuf,
+    name: String,
+}
+
+impl SqliteDatabase {
+    /// Opens nothing yet.
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self { path, name }
+    }
+}
+
+impl fmt::Debug for SqliteDatabase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SqliteDatabase({})", self.path.display())
+    }
+}
+
+#[async_trait]
+impl Database for SqliteDatabase {
+    fn describe(&self) -> String {
+        describe(&self.path)
+    }
+
+    fn database(&self) -> &str {
+        &self.name
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    async fn preflight_dump(&self) -> Result<ServerInfo> {
+        let path = self.path.clone();
+        blocking("look at", move || file::info(&file::open_live(&path)?, &path)).await
+    }
+
+    async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>> {
+        let (path, options) = (self.path.clone(), options.clone());
+        Ok(Box::new(blocking("dump", move || dump::SqliteDump::begin(&path, &options)).await?))
+    }
+
+    async fn plan_restore(&self, options: &RestoreOptions) -> Result<RestorePlan> {
+        let (path, options) = (self.path.clone(), options.clone());
+        blocking("plan a restore of", move || restore::plan(&path, &options)).await
+    }
+
+    async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        let (path, options) = (self.path.clone(), options.clone());
+        Ok(Box::new(blocking("restore", move || restore::SqliteRestore::begin(&path, &options)).await?))
+    }
+}
+
+fn describe(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
+}
+
+/// Runs work that waits for disks or locks where that does not hold up others.
+async fn blocking<T: Send + 'static>(
+    attempted: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(DatabaseError::new(ErrorKind::Other, attempted, "an SQLite database").with_source(error)),
+    }
+}
