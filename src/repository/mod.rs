@@ -2,11 +2,16 @@
 //!
 //! Everything here is about one repository: a bucket, or a prefix of one, that holds `repository.json`.
 
+pub mod artefact;
 pub mod error;
 pub mod layout;
 pub mod locks;
+pub mod manifests;
 pub mod open;
+mod publish;
 pub mod recovery;
+pub mod select;
+pub mod sums;
 
 pub use error::{ErrorKind, RepositoryError, Result};
 pub use open::{Clock, Repository};

@@ -64,7 +64,7 @@ impl Repository {
         }
         repository.refuse_foreign_contents().await?;
         let identity = Identity { format: FORMAT, id: id::random_name(), created_at: repository.now().await? };
-        repository.put(&layout::readme(), recovery::readme(&repository).into(), Precondition::Overwrite).await?;
+        repository.put(&layout::readme(), recovery::readme().into(), Precondition::Overwrite).await?;
         let written = repository.put_json(&layout::repository(), &identity, Precondition::CreateNew).await;
         // Another run may have made it at the same moment: what lies there now decides, whoever wrote it.
         match (repository.identity().await?, written) {
@@ -143,18 +143,10 @@ impl Repository {
 
     /// Writes a small object whole.
     pub async fn put(&self, path: &Key, body: Bytes, precondition: Precondition) -> Result<()> {
-        let name = path.as_str();
-        let is = |extension: &str| name.rsplit_once('.').is_some_and(|(_, found)| found == extension);
-        let content_type = if is("json") {
-            "application/json"
-        } else if is("gz") {
-            "application/gzip"
-        } else {
-            "text/plain; charset=utf-8"
-        };
+        let content_type = content_type(path);
         let attributes = Attributes { content_type: Some(content_type.to_owned()), ..Attributes::default() };
         let stored = self.store.put(&self.address(path)?, body, &attributes, precondition).await;
-        stored.map(drop).map_err(|error| RepositoryError::from_store(error, "write", name))
+        stored.map(drop).map_err(|error| RepositoryError::from_store(error, "write", path.as_str()))
     }
 
     /// Writes a small JSON object, indented: it is read by people too.
@@ -223,6 +215,15 @@ impl Repository {
 
     fn not_a_repository(&self, detail: &str) -> RepositoryError {
         RepositoryError::new(ErrorKind::NotARepository, "open", self.describe()).with_detail(detail)
+    }
+}
+
+pub(super) fn content_type(path: &Key) -> &'static str {
+    match path.as_str().rsplit('.').next() {
+        Some("json") => "application/json",
+        Some("gz") => "application/gzip",
+        Some("txt" | "sql" | "SHA256SUMS") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
     }
 }
 
