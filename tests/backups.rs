@@ -10,8 +10,8 @@ use dcs::model::{BackupId, BucketName, Key, Prefix, Problem, Report};
 use dcs::repository::artefact::Depth;
 use dcs::repository::select::Selector;
 use dcs::repository::{ErrorKind, Repository, layout};
-use dcs::store::memory::MemoryStore;
 use dcs::store::Precondition;
+use dcs::store::memory::MemoryStore;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 async fn repository() -> Repository {
