@@ -27,7 +27,7 @@ run() {
 }
 dcs() { "$binary" "$@"; }
 
-# ---- what it needs
+# What it needs
 
 if [[ -z $binary ]]; then
     command -v cargo >/dev/null || fail 'cargo is not installed: install the Rust toolchain, or set DCS_BIN to a dcs binary'
@@ -51,7 +51,7 @@ mkdir -p -- "$folder"
 cd -- "$folder"
 here=$PWD
 
-# ---- a small live system: two buckets, a database, a configuration
+# A small live system: two buckets, a database, a configuration
 
 note 'A live system: books and apps as objects, their records in a database.'
 mkdir -p live/books/{1,2,3} live/apps/reader etc vault state
@@ -84,22 +84,9 @@ path = "$here/vault"
 [databases.dream]
 url = "sqlite:$here/dream.db"
 
-[items.books]
-store = "live"
-bucket = "books"
-database = "dream"
-table = "books"
-id = "id"
-status = "status"
-
-[items.apps]
-store = "live"
-bucket = "apps"
-
-[trash]
+[trash]                            # where a restore puts what it replaces
 store = "live"
 bucket = "trash"
-keep = "30d"
 
 [backup]
 store = "vault"
@@ -135,8 +122,8 @@ cat <<END
 It works. Everything is in $here; remove that folder when done. Worth trying there, with dcs being
 $binary:
 
-    dcs delete books/2; dcs trash list; dcs restore books/2     soft-delete an item, and bring it back
-    dcs verify --level restore                                  restore it all somewhere disposable, and compare
+    dcs backup show                                             what the backup holds
+    echo changed > live/books/1/text.txt; dcs restore-files     a restore shows its plan, and asks
     cat vault/dcs-backups/backups/*/RECOVERY.txt                how to restore by hand, without dcs
-    dcs status                                                  would I survive?
+    dcs config example                                          a configuration with every key explained
 END
