@@ -39,6 +39,9 @@ mod uploads;
 mod walk;
 mod workspace;
 
+#[cfg(test)]
+mod tests;
+
 /// Says that dcs made the store, and that all in it is dcs's own.
 const MARKER: &str = ".dcs/store.json";
 const MARKER_TEXT: &str = "{\"format\":1}\n";
