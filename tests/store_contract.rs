@@ -8,6 +8,7 @@ use dcs::model::{Attributes, Secret};
 use dcs::store::dir::DirectoryStore;
 use dcs::store::memory::MemoryStore;
 use dcs::store::read_only::ReadOnlyStore;
+use dcs::store::retry::{RetryPolicy, RetryStore};
 use dcs::store::s3::{S3Options, S3Store};
 use dcs::store::{ErrorKind, GetOptions, ObjectStore};
 use futures_util::StreamExt;
@@ -18,6 +19,11 @@ mod support;
 
 async fn in_memory() -> Option<Place> {
     Some(Place::prepare(Arc::new(MemoryStore::new()), "bucket").await)
+}
+
+async fn in_memory_with_retries() -> Option<Place> {
+    let store = RetryStore::new(Arc::new(MemoryStore::new()), RetryPolicy::default());
+    Some(Place::prepare(Arc::new(store), "bucket").await)
 }
 
 async fn in_a_folder() -> Option<Place> {
@@ -74,6 +80,7 @@ macro_rules! suite {
                 uploads::an_upload_is_invisible_until_it_is_complete,
                 uploads::an_aborted_upload_leaves_nothing,
                 uploads::ranges_of_objects_become_parts,
+                uploads::a_stream_of_unknown_length_is_cut_into_parts_and_segments,
                 uploads::parts_that_are_not_there_make_no_object,
                 attributes::attributes_are_kept_by_every_way_of_writing,
                 attributes::a_copy_with_other_attributes_has_only_those,
@@ -85,6 +92,7 @@ macro_rules! suite {
 }
 
 suite!(memory, super::in_memory);
+suite!(retried, super::in_memory_with_retries);
 suite!(folder, super::in_a_folder);
 suite!(s3, super::on_a_live_server);
 

@@ -28,6 +28,7 @@ use fault::{Fault, Result as FaultResult};
 use files::{Files, Source};
 use status::Kind;
 
+mod aside;
 mod attributes;
 mod fault;
 mod files;

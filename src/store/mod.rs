@@ -230,6 +230,7 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     async fn bucket_settings(&self, bucket: &BucketName) -> Result<BucketSettings>;
 
     /// Lists in key order (bytes) on stores that keep it; a consumer that needs the order checks it. A page is fetched ahead.
+    /// An error ends the listing, but for `Unaddressable`, which names one entry that has no key.
     fn list(&self, bucket: &BucketName, options: ListOptions) -> BoxStream<'static, Result<Listed>>;
 
     /// Absence is `NotFound`.

@@ -2,13 +2,19 @@
 
 use bytes::Bytes;
 use dcs::model::Attributes;
-use dcs::store::ErrorKind;
+use dcs::store::transfer::{CutOptions, TransferOptions, upload, upload_cut};
+use dcs::store::{ErrorKind, Precondition, StoreError};
+use futures_util::stream;
 
 use super::{Place, kind};
 use crate::support::at;
 
 /// The least that all stores take as a part that is not the last.
 const PART: usize = 5 << 20;
+
+fn transfer_options() -> TransferOptions {
+    TransferOptions { part_size: PART as u64, parts_in_flight: 2 }
+}
 
 fn filled(byte: u8, length: usize) -> Bytes {
     vec![byte; length].into()
@@ -75,4 +81,34 @@ pub async fn parts_that_are_not_there_make_no_object(place: &Place) {
     assert!(place.store.complete_upload(&upload, &[first, second]).await.is_err());
     assert!(place.keys_of(&place.bucket).await.is_empty());
     place.store.abort_upload(&upload).await.unwrap();
+}
+
+pub async fn a_stream_of_unknown_length_is_cut_into_parts_and_segments(place: &Place) {
+    let body: Bytes = (b'a'..=b'w').cycle().take(2 * PART + 7000).collect();
+    let pieces = || stream::iter(body.chunks(70_001).map(|piece| Ok::<_, StoreError>(Bytes::copy_from_slice(piece))));
+    let attributes = Attributes { content_type: Some("text/plain".to_owned()), ..Attributes::default() };
+    let transfer = transfer_options();
+    let whole = place.at("whole");
+    let stored = upload(&place.store, &whole, pieces(), &attributes, Precondition::Overwrite, &transfer).await.unwrap();
+    assert!(place.read("whole").await.unwrap().as_bytes() == body);
+    let head = place.store.head(&whole).await.unwrap();
+    assert_eq!((head.etag, head.attributes.content_type), (stored.etag, attributes.content_type.clone()));
+
+    let options = CutOptions { segment_size: PART as u64, transfer };
+    let segments = upload_cut(&place.store, &place.at("cut"), pieces(), &attributes, &options).await.unwrap();
+    assert_eq!(segments.len(), 3);
+    let mut joined = String::new();
+    for segment in segments {
+        let text = place.read(segment.key.as_str()).await.unwrap();
+        assert_eq!(text.len() as u64, segment.size);
+        joined.push_str(&text);
+    }
+    assert!(joined.as_bytes() == body);
+
+    let broken = stream::iter([Ok(body.slice(..PART + 10)), Err(std::io::Error::other("the source broke"))]);
+    let target = place.at("broken");
+    let failed = upload(&place.store, &target, broken, &attributes, Precondition::Overwrite, &transfer_options()).await;
+    assert_eq!(kind(failed), ErrorKind::Source);
+    assert_eq!(kind(place.store.head(&target).await), ErrorKind::NotFound);
+    assert!(place.store.list_uploads(&place.bucket, "").await.unwrap().is_empty());
 }

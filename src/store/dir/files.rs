@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rustix::fs::{CWD, Mode, OFlags, fsync, mkdirat, openat, readlinkat, symlinkat};
 use rustix::io::Errno;
 
+use super::aside::with_kept_etag;
 use super::attributes::{Sidecar, has_headers, read_headers, set_link_posix, set_posix, write_headers};
 use super::fault::{Fault, Result, is_absence, present};
 use super::names::Place;
@@ -122,6 +123,8 @@ impl Files {
             };
             let status = Status::of(&file)?;
             if status.kind == found.status.kind {
+                let is_aside = spot.place.is_aside(&found.name) && status.kind == Kind::File;
+                let status = if is_aside { with_kept_etag(&file, status) } else { status };
                 let headers = read_headers(&file)?;
                 return self.source(spot, file, status, headers, None);
             }

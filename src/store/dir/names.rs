@@ -34,6 +34,11 @@ impl Place {
         is_plain(&self.segment).then_some(&self.segment)
     }
 
+    /// Whether the object lies under another name than its plain one, though it has one.
+    pub(super) fn is_aside(&self, name: &str) -> bool {
+        self.plain().is_some_and(|plain| plain != name)
+    }
+
     /// The folders beside the plain name, and the file name in them.
     pub(super) fn escaped(&self) -> (Vec<String>, String) {
         escaped_object(&self.segment)

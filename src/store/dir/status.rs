@@ -41,6 +41,8 @@ pub(super) struct Status {
     pub(super) mtime: i64,
     ctime: i64,
     inode: u64,
+    /// Where a rename moved the ctime: the one that counts for the ETag.
+    kept_ctime: Option<i64>,
 }
 
 impl Status {
@@ -64,6 +66,7 @@ impl Status {
             mtime: nanoseconds(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
             ctime: nanoseconds(stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
             inode: stat.st_ino,
+            kept_ctime: None,
         }
     }
 
@@ -77,7 +80,18 @@ impl Status {
     }
 
     pub(super) fn etag(&self) -> String {
-        format!("{:x}-{:x}-{:x}-{:x}", self.length, self.mtime, self.ctime, self.inode)
+        self.etag_at(self.kept_ctime.unwrap_or(self.ctime))
+    }
+
+    fn etag_at(&self, ctime: i64) -> String {
+        format!("{:x}-{:x}-{ctime:x}-{:x}", self.length, self.mtime, self.inode)
+    }
+
+    /// Takes an earlier ETag of the file for its own, if that differs in the ctime only.
+    pub(super) fn keeping(self, etag: &str) -> Self {
+        let ctime = etag.split('-').nth(2).and_then(|ctime| u64::from_str_radix(ctime, 16).ok());
+        let kept_ctime = ctime.map(u64::cast_signed).filter(|ctime| self.etag_at(*ctime) == etag);
+        Self { kept_ctime, ..self }
     }
 
     /// Whether the bytes may be others than they were at `before`. Not by ctime: it moves when the file is renamed away,

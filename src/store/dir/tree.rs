@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
+use super::aside::keep_etag;
 use super::fault::{Fault, Result, is_absence, present};
 use super::names::{Place, escaped_object};
 use super::status::{Kind, Status};
@@ -194,11 +195,10 @@ fn enter_or_make(parent: &OwnedFd, name: &str) -> Result<OwnedFd> {
 fn move_aside(folder: &OwnedFd, name: &str) -> Result<()> {
     let status = Status::at(folder, name)?;
     refuse_special(status.as_ref())?;
-    if !status.is_some_and(|status| status.is_object()) {
-        return Ok(());
-    }
+    let Some(status) = status.filter(Status::is_object) else { return Ok(()) };
     let (names, last) = escaped_object(name);
     let target = ensure(folder, &names)?;
+    keep_etag(folder, name, &status)?;
     renameat(folder, name, &target, &last)?;
     fsync(&target)?;
     Ok(())

@@ -7,13 +7,15 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use rustix::fs::Dir;
+use rustix::fs::{Dir, OFlags};
 use tokio::sync::mpsc;
 
+use super::aside::with_kept_etag;
 use super::fault::{Fault, Result as FaultResult, present};
-use super::names::{Escaped, escaped_object, folder_name, folder_names, split, unescape};
+use super::names::{Escaped, Place, folder_name, folder_names, split, unescape};
 use super::status::{Kind, Status};
 use super::tree::{descend, open_folder};
+use super::workspace::open_file;
 use crate::model::{Key, Prefix};
 use crate::store::{ErrorKind, ListOptions, Listed, Result};
 
@@ -179,11 +181,16 @@ fn status(folder: &OwnedFd, entry: &Entry) -> FaultResult<Option<Status>> {
     if !entry.escaped {
         return Ok(Status::at(folder, entry.segment())?.filter(Status::is_object));
     }
-    let (names, last) = escaped_object(entry.segment());
-    match descend(folder, &names)? {
-        Some(folder) => Ok(Status::at(&folder, &last)?.filter(Status::is_object)),
-        None => Ok(None),
+    let place = Place { folders: Vec::new(), segment: entry.segment().to_owned() };
+    let (names, last) = place.escaped();
+    let Some(folder) = descend(folder, &names)? else { return Ok(None) };
+    let Some(status) = Status::at(&folder, &last)?.filter(Status::is_object) else { return Ok(None) };
+    if status.kind != Kind::File || !place.is_aside(&last) {
+        return Ok(Some(status));
     }
+    // A file that may be listed but not read shows its new ETag.
+    let file = open_file(&folder, &last, OFlags::RDONLY).ok().flatten();
+    Ok(Some(file.map_or(status.clone(), |file| with_kept_etag(&file, status))))
 }
 
 impl Entry {

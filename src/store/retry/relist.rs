@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::{Attempts, RetryStore};
 use crate::model::{BucketName, Key};
-use crate::store::{ListOptions, Listed, Result, Version};
+use crate::store::{ErrorKind, ListOptions, Listed, Result, Version};
 
 /// Where a listing stands, and how it is opened again.
 trait Cursor: Send + 'static {
@@ -44,6 +44,8 @@ fn relisted<C: Cursor>(store: RetryStore, cursor: C) -> impl Stream<Item = Resul
         let mut listing = listing?;
         match listing.next().await {
             Ok(item) => Some((Ok(item?), Some(listing))),
+            // Such an error names one entry that has no key; the listing goes on after it.
+            Err(error) if error.kind == ErrorKind::Unaddressable => Some((Err(error), Some(listing))),
             Err(error) => Some((Err(error), None)),
         }
     })
