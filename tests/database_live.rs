@@ -1,4 +1,5 @@
 //! PostgreSQL dumps and restores against a live server.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -520,4 +521,84 @@ async fn a_row_too_few_is_found() {
     assert_eq!(differences.len(), 1);
     assert_eq!((differences[0].expected.as_str(), differences[0].found.as_str()), ("11 rows", "10 rows"));
     scratch.remove().await;
+}
+
+/// A database owned by a role that may create databases and nothing else, as an application's role should be.
+async fn owned(stem: &str) -> Option<(Scratch, String, PostgresDatabase)> {
+    let scratch = scratch(stem).await?;
+    let role = support::unique("dcs-owner");
+    let (role_name, database) = (quoted(&role), quoted(&scratch.name));
+    let admin = scratch.admin().await;
+    admin.batch_execute(&format!("CREATE ROLE {role_name} LOGIN CREATEDB PASSWORD 'own'")).await.unwrap();
+    admin.batch_execute(&format!("ALTER DATABASE {database} OWNER TO {role_name}")).await.unwrap();
+    let fill = format!(
+        "SET ROLE {role_name}; CREATE SCHEMA s; CREATE EXTENSION hstore; CREATE TABLE s.t AS SELECT 1 AS version; \
+         CREATE SEQUENCE s.q; SELECT nextval('s.q'), lo_from_bytea(0, 'x')"
+    );
+    scratch.client().await.batch_execute(&fill).await.unwrap();
+    let mut options = PostgresOptions::new(scratch.url_as(Some(&role), &scratch.name));
+    options.password = Some(Secret::new("own"));
+    Some((scratch, role, PostgresDatabase::open(options).unwrap()))
+}
+
+async fn remove_owned(scratch: Scratch, role: &str) {
+    let admin = scratch.admin().await;
+    scratch.remove().await;
+    admin.batch_execute(&format!("DROP ROLE {}", quoted(role))).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_dumps_without_passwords_and_restores() {
+    let Some((scratch, role, database)) = owned("dcs-owned").await else { return };
+    let spool = support::folder();
+    let mut session = database.begin_dump(&dump_options()).await.unwrap();
+    let (globals, holds_passwords) = session.globals().unwrap();
+    assert!(!holds_passwords && globals.contains(&role) && !globals.contains("PASSWORD"), "{globals}");
+    drop(session.open().await.unwrap());
+    session.abort().await;
+
+    let dump = Dump::take(&database, spool.path()).await.unwrap();
+    let options = dump.restore_options(spool.path());
+    let plan = database.plan_restore(&options).await.unwrap();
+    let mut restore = database.begin_restore(&options).await.unwrap();
+    restore.load(dump.stream()).await.unwrap();
+    assert_eq!(restore.compare(&dump.fingerprint).await.unwrap(), []);
+    assert_eq!(restore.swap().await.unwrap(), plan.kept_as);
+    assert_eq!(scratch.count("SELECT count(*) FROM s.t").await, 1);
+    remove_owned(scratch, &role).await;
+}
+
+#[tokio::test]
+async fn a_swap_that_is_cut_off_between_its_two_renames_leaves_the_old_database_live() {
+    let Some((scratch, role, database)) = owned("dcs-cut-off").await else { return };
+    let spool = support::folder();
+    let dump = Dump::take(&database, spool.path()).await.unwrap();
+    scratch.client().await.batch_execute("UPDATE s.t SET version = 2").await.unwrap();
+    let options = dump.restore_options(spool.path());
+    let mut restore = database.begin_restore(&options).await.unwrap();
+    restore.load(dump.stream()).await.unwrap();
+    // A superuser's session, which the owner cannot end, holds up the second rename.
+    let side = format!("{}__new_{}", scratch.name, options.run.short());
+    let holder = scratch.connect(&side).await;
+    let swap = tokio::spawn(restore.swap());
+    let admin = scratch.admin().await;
+    let renaming = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND usename = $1 \
+         AND query LIKE 'ALTER DATABASE%__new_%RENAME TO%'";
+    while admin.query_one(renaming, &[&role]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    swap.abort();
+    assert!(swap.await.is_err());
+    assert_eq!(scratch.count("SELECT max(version)::int8 FROM s.t").await, 2);
+    assert_eq!(scratch.family().await, [scratch.name.clone(), side]);
+    drop(holder);
+    remove_owned(scratch, &role).await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_not_talked_to_where_tls_is_required() {
+    let Some(url) = support::postgres() else { return };
+    let database = PostgresDatabase::open(PostgresOptions::new(format!("{url}?sslmode=require"))).unwrap();
+    let error = database.preflight_dump().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error:?}");
 }

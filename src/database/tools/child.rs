@@ -4,6 +4,7 @@
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -19,6 +20,7 @@ const CHUNK: usize = 512 << 10;
 /// How much of what a tool complained about is kept: the end.
 const KEPT: usize = 8 << 10;
 const SHOWN_LINES: usize = 12;
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What to run, on what.
 pub(in crate::database) struct Tool<'a> {
@@ -117,7 +119,10 @@ impl Running {
     async fn success(mut self) -> Result<()> {
         let status = self.child.wait().await.map_err(|error| self.broken(error))?;
         let complaints = match self.complaints.take() {
-            Some(task) => task.await.unwrap_or_default(),
+            // A process that the tool left behind may keep the pipe open; what it says is of no interest.
+            Some(task) => tokio::time::timeout(LAST_WORDS, task)
+                .await
+                .map_or_else(|_| String::new(), std::result::Result::unwrap_or_default),
             None => String::new(),
         };
         if status.success() {
