@@ -14,4 +14,5 @@ pub mod select;
 pub mod sums;
 
 pub use error::{ErrorKind, RepositoryError, Result};
-pub use open::{Clock, Repository};
+pub use open::{Clock, Initialised, Repository};
+pub use select::{InvalidSelector, Selected, Selector, Skipped};

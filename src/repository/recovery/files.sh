@@ -71,7 +71,7 @@ while read -r step a b c; do
     if [ "$b" = - ] || ! mkdir -p "$folder" 2> /dev/null ||
       { [ "$kind" != folder ] && { [ -e "$path" ] || ! true 2> /dev/null > "$path"; }; }
     then
-      name=-; kind=file; path=$OUT/other-keys/$c; mkdir -p "${path%/*}"; true > "$path"
+      name=-; kind='file'; path=$OUT/other-keys/$c; mkdir -p "${path%/*}"; true > "$path"
     fi ;;
   piece)
     tail -c "+$((b + 1))" "$REPO/$a" | head -c "$c" | { gzip -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" ||
@@ -90,7 +90,7 @@ done
 # Last, so that nothing is ever written through a link.
 while read -r target name; do
   path=$(printf '%b.' "$name"); path=$OUT/files/${path%.}; target=$(printf '%b.' "$target")
-  rm -f "$path" && ln -s -- "${target%.}" "$path" || fail 'cannot be linked'
+  { rm -f "$path" && ln -s -- "${target%.}" "$path"; } || fail 'cannot be linked'
 done < "$OUT/links"
 rm "$OUT/links"
 echo "$objects objects restored, $errors errors"
