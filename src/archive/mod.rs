@@ -1,4 +1,4 @@
-//! Streaming tar, gzip members in parallel, SHA-256. The only folder that names tar, flate2 and sha2.
+//! Streaming tar, gzip members in parallel, SHA-256. The only folder that names tar, flate2, libdeflater and sha2.
 
 pub mod chunks;
 pub mod digest;
