@@ -27,6 +27,12 @@ pub enum ErrorKind {
     Clock,
     /// What was to be stored could not be read; the cause says why.
     Source,
+    /// What was to be stored is no longer what its listing said.
+    Changed,
+    /// Rows came in another order than that of their source and key.
+    Unordered,
+    /// A temporary file could not be written or read: the disk is full, perhaps.
+    Spool,
     /// The store failed; see [`RepositoryError::store_error`].
     Store,
 }
@@ -95,6 +101,9 @@ impl fmt::Display for RepositoryError {
             ErrorKind::Refused => "a precondition is missing",
             ErrorKind::Clock => "the clocks of this host and of the store are too far apart",
             ErrorKind::Source => "the data to store could not be read",
+            ErrorKind::Changed => "it changed while it was read",
+            ErrorKind::Unordered => "it came out of order",
+            ErrorKind::Spool => "the spool failed",
             ErrorKind::Store => "the store failed",
         };
         write!(formatter, "cannot {} {}: {reason}", self.attempted, self.subject)?;

@@ -4,13 +4,17 @@
 
 pub mod artefact;
 pub mod error;
+pub mod index;
 pub mod layout;
+pub mod lines;
 pub mod locks;
 pub mod manifests;
 pub mod open;
+pub mod pack;
 mod publish;
 pub mod recovery;
 pub mod select;
+pub mod spool;
 pub mod sums;
 
 pub use error::{ErrorKind, RepositoryError, Result};

@@ -1,0 +1,144 @@
+//! Writes the segments of an index as its rows come.
+
+use futures_util::future::OptionFuture;
+use tokio::task::JoinHandle;
+
+use super::{LARGEST_SEGMENT, is_in_order};
+use crate::archive::gzip::{Encoder, Level};
+use crate::archive::{self, blocking};
+use crate::model::manifest::{Part, Segment};
+use crate::model::{Attributes, IndexRow};
+use crate::repository::error::{ErrorKind, RepositoryError, Result};
+use crate::repository::{Repository, layout};
+use crate::store::{self, Precondition};
+
+/// No segment but the last has fewer rows, and none has more.
+const FEWEST_ROWS: u64 = 4_000;
+const MOST_ROWS: u64 = 64_000;
+/// One key in so many ends a segment, which makes 16,000 rows with the fewest before it.
+const ONE_KEY_IN: u32 = 12_000;
+/// Lines that are compressed at once.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// Takes rows in order and stores them in segments. A segment that is there already is not stored again.
+pub struct IndexWriter {
+    repository: Repository,
+    last: Option<IndexRow>,
+    /// Lines not yet compressed.
+    lines: String,
+    /// The segment under way; on its way through a blocking thread where `None`.
+    encoder: Option<Encoder>,
+    segment_rows: u64,
+    segment_bytes: usize,
+    /// The segment before, on its way into the store.
+    storing: Option<JoinHandle<Result<Segment>>>,
+    segments: Vec<Segment>,
+}
+
+impl IndexWriter {
+    pub fn new(repository: Repository) -> Self {
+        Self {
+            repository,
+            last: None,
+            lines: String::new(),
+            encoder: Some(Encoder::new(Level::default())),
+            segment_rows: 0,
+            segment_bytes: 0,
+            storing: None,
+            segments: Vec::new(),
+        }
+    }
+
+    /// Adds the next row. One that does not come after the last by source and key is `Unordered`.
+    pub async fn push(&mut self, row: IndexRow) -> Result<()> {
+        use std::fmt::Write as _;
+        if !is_in_order(self.last.as_ref(), &row) {
+            let subject = format!("{}/{}", row.source, row.key.as_str().escape_debug());
+            return Err(RepositoryError::new(ErrorKind::Unordered, "index", subject));
+        }
+        let before = self.lines.len();
+        writeln!(self.lines, "{row}").map_err(|error| {
+            RepositoryError::new(ErrorKind::Source, "index", row.key.as_str().escape_debug().to_string())
+                .with_source(error)
+        })?;
+        self.segment_bytes += self.lines.len() - before;
+        self.segment_rows += 1;
+        if self.lines.len() >= BATCH_BYTES {
+            self.compress().await;
+        }
+        let is_full = self.segment_rows >= MOST_ROWS || self.segment_bytes >= LARGEST_SEGMENT / 2;
+        if is_full || (self.segment_rows >= FEWEST_ROWS && ends_segment(&row)) {
+            self.store().await?;
+        }
+        self.last = Some(row);
+        Ok(())
+    }
+
+    /// Stores the last segment and answers all, in order. Without a row there is none.
+    pub async fn finish(mut self) -> Result<Vec<Segment>> {
+        if self.segment_rows > 0 {
+            self.store().await?;
+        }
+        self.confirm().await?;
+        Ok(self.segments)
+    }
+
+    async fn compress(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        let mut encoder = self.encoder.take().expect("one batch is compressed at a time");
+        let compressed = blocking(move || {
+            encoder.write(lines.as_bytes());
+            encoder
+        });
+        self.encoder = Some(compressed.await);
+    }
+
+    async fn store(&mut self) -> Result<()> {
+        self.compress().await;
+        let encoder = self.encoder.replace(Encoder::new(Level::default())).expect("one batch is compressed at a time");
+        let rows = std::mem::take(&mut self.segment_rows);
+        self.segment_bytes = 0;
+        // One segment is stored while the next is made, never more.
+        self.confirm().await?;
+        self.storing = Some(tokio::spawn(store_segment(self.repository.clone(), encoder, rows)));
+        Ok(())
+    }
+
+    async fn confirm(&mut self) -> Result<()> {
+        if let Some(stored) = OptionFuture::from(self.storing.take()).await {
+            self.segments.push(stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
+        }
+        Ok(())
+    }
+}
+
+/// Decides by the key alone, so that a segment that changed ends where it ended before.
+fn ends_segment(row: &IndexRow) -> bool {
+    let digest = archive::sha256(format!("{}\t{}", row.source, row.key).as_bytes());
+    let number = digest.as_bytes()[..4].iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+    number.is_multiple_of(ONE_KEY_IN)
+}
+
+async fn store_segment(repository: Repository, encoder: Encoder, rows: u64) -> Result<Segment> {
+    let (bytes, sha256) = blocking(move || {
+        let bytes = encoder.finish();
+        let sha256 = archive::sha256(&bytes);
+        (bytes, sha256)
+    })
+    .await;
+    let path = layout::index_segment(&sha256);
+    let size = bytes.len() as u64;
+    let at = repository.address(&path)?;
+    let failed = |error| RepositoryError::from_store(error, "store", path.as_str());
+    match repository.store.head(&at).await {
+        Ok(head) if head.size == size => {}
+        Err(error) if error.kind != store::ErrorKind::NotFound => return Err(failed(error)),
+        // Absent, or left short by who knows what: the name says what it must be.
+        _ => {
+            let attributes = Attributes { content_type: Some("application/gzip".to_owned()), ..Attributes::default() };
+            let put = repository.store.put(&at, bytes.into(), &attributes, Precondition::Overwrite);
+            put.await.map_err(failed)?;
+        }
+    }
+    Ok(Segment { part: Part { path, size, sha256 }, rows })
+}
