@@ -143,11 +143,20 @@ impl RetryStore {
     async fn is_made_of(&self, at: &Address, parts: &[UploadedPart]) -> Result<Option<Stored>> {
         let head = self.head(at).await?;
         let size: u64 = parts.iter().map(|part| part.size).sum();
-        // Where ETags count parts, another object of the same size is told apart.
-        let counted = head.etag.rsplit_once('-').and_then(|(_, count)| count.parse::<usize>().ok());
-        let same = head.size == size && counted.is_none_or(|count| count == parts.len());
+        let expected = joined_etag(parts).filter(|_| self.features().md5_etags);
+        let same = head.size == size && expected.is_none_or(|etag| etag == head.etag);
         Ok(same.then_some(Stored { etag: head.etag }))
     }
+}
+
+/// The ETag of an object of these parts, where theirs are MD5: the digest of the digests, and their number.
+fn joined_etag(parts: &[UploadedPart]) -> Option<String> {
+    let mut digests = Vec::with_capacity(16 * parts.len());
+    for part in parts {
+        let digest = u128::from_str_radix(&part.etag, 16).ok().filter(|_| part.etag.len() == 32)?;
+        digests.extend(digest.to_be_bytes());
+    }
+    Some(format!("{:x}-{}", md5::compute(digests), parts.len()))
 }
 
 /// Whether the operation may have been carried out although it failed.
@@ -295,20 +304,20 @@ impl ObjectStore for RetryStore {
         self.repeat(|| self.inner.copy_part(upload, number, offset, from, range.clone())).await
     }
 
+    /// Ceph answers the repeat of a completion that succeeded not with absence but with a passing failure, for ever.
     async fn complete_upload(&self, upload: &Upload, parts: &[UploadedPart]) -> Result<Stored> {
         let mut attempts = self.attempts();
         let mut may_be_done = false;
         loop {
-            match self.inner.complete_upload(upload, parts).await {
+            let failure = match self.inner.complete_upload(upload, parts).await {
                 Ok(stored) => return Ok(stored),
-                Err(error) if error.kind == ErrorKind::NotFound && may_be_done => {
-                    return self.is_made_of(&upload.at, parts).await?.ok_or(error);
-                }
-                Err(error) => {
-                    may_be_done |= is_ambiguous(&error);
-                    attempts.again(error).await?;
-                }
+                Err(error) => error,
+            };
+            if may_be_done && let Ok(Some(stored)) = self.is_made_of(&upload.at, parts).await {
+                return Ok(stored);
             }
+            may_be_done |= is_ambiguous(&failure);
+            attempts.again(failure).await?;
         }
     }
 

@@ -15,6 +15,7 @@ use s3::{Bucket, Region};
 use tempfile::TempDir;
 
 pub mod faulty;
+pub mod scripted_server;
 
 /// A live S3 server.
 #[derive(Clone)]

@@ -196,9 +196,22 @@ async fn a_completion_whose_answer_was_lost_is_decided_by_looking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_completion_of_an_upload_that_is_gone_does_not_take_another_object_for_its_own() {
-    let (faulty, store) = stores(&["a"]).await;
+async fn a_completion_whose_repeat_only_says_to_come_back_is_decided_by_looking() {
+    let (faulty, store) = stores(&[]).await;
     let (upload, parts) = begun(&store).await;
+    faulty.fail("complete_upload", Fault::After(ErrorKind::Transient));
+    for _ in 0..20 {
+        faulty.fail("complete_upload", Fault::Before(ErrorKind::Transient));
+    }
+    store.complete_upload(&upload, &parts).await.unwrap();
+    assert_eq!(faulty.calls("complete_upload"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_of_an_upload_that_is_gone_does_not_take_another_object_for_its_own() {
+    let (faulty, store) = stores(&[]).await;
+    let (upload, parts) = begun(&store).await;
+    put(&faulty.memory, "a", "gone").await.unwrap();
     faulty.memory.abort_upload(&upload).await.unwrap();
     faulty.fail("complete_upload", Fault::Before(ErrorKind::Transient));
     assert_eq!(store.complete_upload(&upload, &parts).await.unwrap_err().kind, ErrorKind::NotFound);
