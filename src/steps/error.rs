@@ -1,0 +1,41 @@
+//! Why a step failed: a layer's own error, or a precondition of the step.
+
+use crate::database::DatabaseError;
+use crate::repository::error::RepositoryError;
+use crate::store::StoreError;
+
+/// A failed step.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A precondition is missing; nothing was changed.
+    #[error("cannot {attempted} {subject}: {reason}")]
+    Refused { attempted: &'static str, subject: String, reason: String, hint: Option<String> },
+    /// A backup is not what its manifest says.
+    #[error("cannot {attempted} {subject}: it is damaged ({reason})")]
+    Damaged { attempted: &'static str, subject: String, reason: String },
+    #[error("there is no {what} {subject}")]
+    NotFound { what: &'static str, subject: String },
+    /// The configuration names what is not there.
+    #[error("{0}")]
+    Configuration(String),
+    #[error("cannot {attempted} {subject}: {source}")]
+    Io { attempted: &'static str, subject: String, source: std::io::Error },
+}
+
+pub type Result<T> = std::result::Result<T, StepError>;
+
+impl StepError {
+    pub fn refused(attempted: &'static str, subject: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused { attempted, subject: subject.into(), reason: reason.into(), hint: None }
+    }
+
+    pub fn io(attempted: &'static str, subject: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { attempted, subject: subject.into(), source }
+    }
+}
