@@ -57,6 +57,9 @@ pub(super) struct Database {
     pub password_command: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
+    /// The server as the tools see it, where that is not `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -120,6 +123,7 @@ const KNOWN_KEYS: &[&str] = &[
     "password_file",
     "password_command",
     "tools",
+    "tools_url",
     "store",
     "bucket",
     "prefix",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::FileSource;
+use crate::model::{BucketName, FileSource};
 
 mod environment;
 mod file;
@@ -42,9 +42,17 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     pub stores: BTreeMap<String, StoreSettings>,
     pub databases: BTreeMap<String, DatabaseSettings>,
+    pub trash: Option<TrashSettings>,
     pub backup: BackupSettings,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,
+}
+
+/// Where soft-deleted and displaced objects go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashSettings {
+    pub store: String,
+    pub bucket: BucketName,
 }
 
 /// What to back up.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
-    StoreSettings, file,
+    StoreSettings, TrashSettings, file,
 };
 use crate::model::{BucketName, FileSource, Prefix};
 
@@ -50,7 +50,7 @@ impl Settings {
         for (name, database) in &raw.databases {
             settings.databases.insert(name.clone(), DatabaseSettings::resolve(name, database, &environment)?);
         }
-        check_items(&raw, &settings)?;
+        resolve_items(&raw, &mut settings)?;
         if let Some(backup) = &raw.backup {
             settings.repository = Some(resolve_repository(backup, &settings)?);
             settings.backup = resolve_backup(backup, &settings)?;
@@ -79,7 +79,7 @@ fn check_names<'a>(section: &str, names: impl Iterator<Item = &'a String>) -> Re
     Ok(())
 }
 
-fn check_items(raw: &file::File, settings: &Settings) -> Result<(), SettingsError> {
+fn resolve_items(raw: &file::File, settings: &mut Settings) -> Result<(), SettingsError> {
     for (name, items) in &raw.items {
         let section = format!("[items.{name}]");
         known_store(&section, &items.store, settings)?;
@@ -93,7 +93,8 @@ fn check_items(raw: &file::File, settings: &Settings) -> Result<(), SettingsErro
     }
     if let Some(trash) = &raw.trash {
         known_store("[trash]", &trash.store, settings)?;
-        bucket("[trash].bucket", &trash.bucket)?;
+        settings.trash =
+            Some(TrashSettings { store: trash.store.clone(), bucket: bucket("[trash].bucket", &trash.bucket)? });
     }
     Ok(())
 }

@@ -148,6 +148,7 @@ pub enum DatabaseSettings {
         url: String,
         password: Option<Secret>,
         tools: Vec<String>,
+        tools_url: Option<String>,
     },
     Sqlite(SqliteSettings),
 }
@@ -175,7 +176,8 @@ impl DatabaseSettings {
             .or_else(|| url.password.clone())
             .or_else(|| environment.get("PGPASSWORD").map(Secret::new))
             .or_else(|| secrets::pgpass(&url.query(), environment));
-        Ok(Self::Postgres { url: url.without_password(), password, tools: raw.tools.clone() })
+        let tools_url = raw.tools_url.clone();
+        Ok(Self::Postgres { url: url.without_password(), password, tools: raw.tools.clone(), tools_url })
     }
 
     /// A database as an argument or a manifest writes it.
