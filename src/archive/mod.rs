@@ -3,6 +3,7 @@
 pub mod chunks;
 pub mod digest;
 pub mod error;
+pub mod folder;
 pub mod gzip;
 pub mod tar;
 

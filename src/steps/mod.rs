@@ -1,1 +1,57 @@
-//! The composable steps: planning without side effects, then ordered execution.
+//! The composable steps: pure planning, then ordered execution. They know nothing of the command that called them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::database::Database;
+use crate::model::{Progress, RunId};
+use crate::repository::Repository;
+use crate::store::ObjectStore;
+
+pub mod backup;
+pub mod capture;
+pub mod dump_database;
+mod error;
+pub mod pack_files;
+mod read_object;
+pub mod restore;
+pub mod restore_database;
+pub mod restore_files;
+pub mod sources;
+pub mod store_text;
+pub mod target;
+pub mod verify;
+mod write_object;
+
+pub use error::{Result, StepError};
+
+/// What every step works with.
+#[derive(Clone)]
+pub struct Context {
+    pub run: RunId,
+    pub host: String,
+    pub repository: Repository,
+    /// The live stores and databases, by their names in the configuration.
+    pub stores: BTreeMap<String, Arc<dyn ObjectStore>>,
+    pub databases: BTreeMap<String, Arc<dyn Database>>,
+    /// Where what needs a file for a while is put.
+    pub spool: PathBuf,
+    pub progress: Arc<dyn Progress>,
+    /// Requests at once.
+    pub transfers: usize,
+}
+
+impl Context {
+    /// A live store by its name.
+    pub fn store(&self, name: &str) -> Result<&Arc<dyn ObjectStore>> {
+        let missing = || StepError::Configuration(format!("there is no store {name:?} in the configuration"));
+        self.stores.get(name).ok_or_else(missing)
+    }
+
+    /// A live database by its name.
+    pub fn database(&self, name: &str) -> Result<&Arc<dyn Database>> {
+        let missing = || StepError::Configuration(format!("there is no database {name:?} in the configuration"));
+        self.databases.get(name).ok_or_else(missing)
+    }
+}

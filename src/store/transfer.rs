@@ -29,6 +29,7 @@ pub use cut::{CutOptions, Segment, upload_cut};
 pub use source::put_source;
 
 use parts::Parts;
+pub use parts::finish_aborts;
 
 /// How an upload is cut into parts and how many of these are on their way.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! An upload in parts under way: the parts on their way, and the abort that follows unless it is finished.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
@@ -63,13 +65,43 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) {
             let store = Arc::clone(&self.store);
-            // Nobody waits for it; should the runtime end first, the sweep finds the upload.
+            let pending = Pending::begin();
+            // Only the end of the run waits for it; should that be sooner, the sweep finds the upload.
             drop(runtime.spawn(async move {
+                let _pending = pending;
                 if let Err(error) = store.abort_upload(&upload).await {
                     tracing::warn!(%error, "an upload could not be aborted; its parts take up space");
                 }
             }));
         }
+    }
+}
+
+/// Aborts on their way that nobody waits for.
+static PENDING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// One such abort; over when dropped.
+struct Pending;
+
+impl Pending {
+    fn begin() -> Self {
+        PENDING.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        PENDING.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Waits, for so long at most, until the aborts of cancelled uploads have gone out: to be called before a run ends.
+pub async fn finish_aborts(at_most: Duration) {
+    let mut pending = PENDING.subscribe();
+    let all = pending.wait_for(|count| *count == 0);
+    if tokio::time::timeout(at_most, all).await.is_err() {
+        tracing::warn!("uploads were left behind; their parts take up space until they are swept");
     }
 }
 

@@ -1,0 +1,160 @@
+//! A backup from preflight to manifest: databases first, then files, then the configuration.
+//!
+//! Until the manifest is there, there is no backup: whatever stops a run before that line leaves objects that nobody
+//! names, and nothing that a restore could choose.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::sources::{self, Source};
+use super::store_text::StoreOptions;
+use super::{Context, Result, StepError, capture, dump_database, pack_files};
+use crate::archive::gzip::Level;
+use crate::model::database::ServerInfo;
+use crate::model::manifest::{self, Manifest, Origins};
+use crate::model::{BackupId, BackupKind, FileSource, Problem, Report};
+
+/// What to back up.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    pub kind: BackupKind,
+    pub note: Option<String>,
+    pub databases: Vec<String>,
+    pub files: Vec<FileSource>,
+    pub config: Vec<PathBuf>,
+    pub capture: Vec<String>,
+    pub level: Level,
+    /// Packs and dumps are compressed by so many threads.
+    pub workers: usize,
+    pub origins: Origins,
+}
+
+/// What a backup will do. Shown by a dry run, carried out by [`execute`].
+#[derive(Debug)]
+pub struct BackupPlan {
+    options: BackupOptions,
+    repository: String,
+    databases: Vec<(String, ServerInfo)>,
+    sources: Vec<Source>,
+    /// What the operator should know beforehand.
+    pub warnings: Vec<String>,
+}
+
+/// Checks that everything to be read answers and that the clocks agree. Changes nothing.
+pub async fn plan(context: &Context, options: BackupOptions) -> Result<BackupPlan> {
+    let clock = context.repository.clock().await?;
+    clock.check(&context.repository)?;
+    let mut warnings = Vec::new();
+    if clock.is_off() {
+        let seconds = clock.host_ahead.as_secs();
+        warnings.push(format!("the clock of this host is {seconds} seconds ahead of the backup store's"));
+    }
+    let mut databases = Vec::new();
+    for name in &options.databases {
+        databases.push((name.clone(), context.database(name)?.preflight_dump().await?));
+    }
+    let sources = sources::expand(context, &options.files).await?;
+    if databases.is_empty() && sources.is_empty() && options.config.is_empty() {
+        return Err(StepError::Configuration(format!(
+            "there is nothing to back up in a backup of kind {}",
+            options.kind
+        )));
+    }
+    let repository = context.repository.describe();
+    Ok(BackupPlan { options, repository, databases, sources, warnings })
+}
+
+impl fmt::Display for BackupPlan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "a {} backup to {}", self.options.kind, self.repository)?;
+        for (name, server) in &self.databases {
+            let megabytes = server.size_bytes as f64 / 1e6;
+            writeln!(formatter, "  database {name}: {:?} {}, {megabytes:.1} MB", server.engine, server.version)?;
+        }
+        for source in &self.sources {
+            writeln!(formatter, "  files {source}")?;
+        }
+        for path in &self.options.config {
+            writeln!(formatter, "  configuration {}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Carries the plan out and publishes the manifest. Problems with single objects are in the manifest's report.
+pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
+    let options = plan.options;
+    let started_at = context.repository.now().await?;
+    let id = BackupId::create(started_at, options.kind);
+    let store_options = StoreOptions { level: options.level, workers: options.workers };
+    let mut manifest = begin(context, &options, id.clone(), started_at);
+
+    // 1. Databases before files: an item added between the two has its files and no row, which harms nobody; the other
+    //    way round, a row would point to files that the backup has not.
+    for (name, server) in &plan.databases {
+        match dump_database::dump_database(context, &id, name, server, &store_options).await {
+            Ok(component) => manifest.databases.push(component),
+            // Files alone are worth keeping; such a backup says that it is incomplete, and is never chosen by itself.
+            Err(error) if options.kind == BackupKind::Complete => {
+                manifest.incomplete = true;
+                add(context, &mut manifest.report, Problem::new(format!("database {name}"), with_causes(&error)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+
+    // 2. Files.
+    if !plan.sources.is_empty() {
+        let files = pack_files::pack_files(context, &id, &plan.sources, &store_options, &mut manifest.report).await?;
+        manifest.files = Some(files);
+    }
+
+    // 3. Configuration.
+    if !options.config.is_empty() {
+        let report = &mut manifest.report;
+        let config = capture::archive_configuration(context, &id, &options.config, &store_options, report).await?;
+        manifest.config = Some(config);
+    }
+    manifest.captured = capture::run_captures(context, &options.capture, &mut manifest.report).await;
+
+    // 4. The manifest, last: everything it names is stored and confirmed.
+    manifest.finished_at = context.repository.now().await?;
+    context.repository.publish(&manifest).await?;
+    Ok(manifest)
+}
+
+fn begin(context: &Context, options: &BackupOptions, id: BackupId, started_at: jiff::Timestamp) -> Manifest {
+    Manifest {
+        format: manifest::FORMAT,
+        id,
+        kind: options.kind,
+        host: context.host.clone(),
+        dcs_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        finished_at: started_at,
+        note: options.note.clone(),
+        incomplete: false,
+        databases: Vec::new(),
+        files: None,
+        config: None,
+        captured: Vec::new(),
+        report: Report::default(),
+        origins: options.origins.clone(),
+    }
+}
+
+fn add(context: &Context, report: &mut Report, problem: Problem) {
+    context.progress.problem(&problem);
+    report.add(problem);
+}
+
+/// An error and its causes in one line.
+fn with_causes(error: &StepError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!("; because {error}"));
+        cause = error.source();
+    }
+    text
+}

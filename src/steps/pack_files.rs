@@ -1,0 +1,228 @@
+//! Packs the objects of the live buckets: list in order, read many at once, compress, store, index.
+//!
+//! A row is in the index only when its pack is confirmed. What changes while it is read is read again; what vanishes is
+//! counted; what cannot be read is a problem, and the rest goes on.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::read_object::{Outcome, prepare};
+use super::sources::{Source, listing};
+use super::store_text::StoreOptions;
+use super::{Context, Result, StepError};
+use crate::model::manifest::{FilesComponent, SourceSummary};
+use crate::model::{BackupId, BucketName, IndexRow, Prefix, Problem, Report};
+use crate::repository::index::IndexWriter;
+use crate::repository::pack::{PackInfo, PackOptions, PackWriter};
+use crate::repository::{RepositoryError, layout};
+use crate::store::{ErrorKind, ObjectInfo, ObjectStore, StoreError};
+
+/// Stores every object of `sources` and their index. Single objects that fail are added to `report`.
+pub async fn pack_files(
+    context: &Context,
+    id: &BackupId,
+    sources: &[Source],
+    options: &StoreOptions,
+    report: &mut Report,
+) -> Result<FilesComponent> {
+    let started_at = context.repository.now().await?;
+    let pack_options = PackOptions { level: options.level, ..PackOptions::default() };
+    let mut run = Run {
+        context,
+        writer: PackWriter::new(context.repository.clone(), pack_options),
+        index: IndexWriter::new(context.repository.clone()),
+        options,
+        vanished: 0,
+        report,
+    };
+    context.progress.begin("files", 0, 0);
+    let mut summaries = Vec::new();
+    for source in sources {
+        summaries.push(run.source(source).await?);
+    }
+    let Run { writer, mut index, vanished, .. } = run;
+    let finished = writer.finish().await?;
+    for row in finished.rows {
+        index.push(row).await?;
+    }
+    let segments = index.finish().await?;
+    context.progress.end();
+    let mut packs = finished.packs;
+    packs.sort();
+    Ok(FilesComponent {
+        started_at,
+        finished_at: context.repository.now().await?,
+        objects: summaries.iter().map(|summary| summary.objects).sum(),
+        bytes: summaries.iter().map(|summary| summary.bytes).sum(),
+        sources: summaries,
+        vanished,
+        segments,
+        packs: packs.len() as u64,
+        pack_bytes: packs.iter().map(|pack| pack.size).sum(),
+        pack_list: store_pack_list(context, id, packs, options).await?,
+    })
+}
+
+async fn store_pack_list(
+    context: &Context,
+    id: &BackupId,
+    packs: Vec<PackInfo>,
+    options: &StoreOptions,
+) -> Result<crate::model::manifest::Artefact> {
+    let lines =
+        futures_util::stream::iter(packs.into_iter().map(|pack| Ok::<_, RepositoryError>(format!("{pack}\n").into())));
+    Ok(context.repository.store_artefact(&layout::pack_list(id), lines, options.level, options.workers).await?)
+}
+
+/// One pass over all sources.
+struct Run<'a> {
+    context: &'a Context,
+    writer: PackWriter,
+    index: IndexWriter,
+    options: &'a StoreOptions,
+    vanished: u64,
+    report: &'a mut Report,
+}
+
+impl Run<'_> {
+    async fn source(&mut self, source: &Source) -> Result<SourceSummary> {
+        let store = self.context.store(source.name.store())?.clone();
+        let bucket = source.name.bucket();
+        let mut summary = SourceSummary {
+            source: source.name.clone(),
+            prefixes: source.prefixes.iter().map(Prefix::to_string).filter(|prefix| !prefix.is_empty()).collect(),
+            objects: 0,
+            bytes: 0,
+            settings: settings(&store, &bucket).await?,
+        };
+        for prefix in &source.prefixes {
+            let level = self.options.level;
+            let name = &source.name;
+            let mut outcomes = listing(&store, &bucket, prefix)
+                .map(|listed| async {
+                    match listed {
+                        Ok(info) => prepare(store.as_ref(), name, info, level).await,
+                        Err(error) => unlistable(error),
+                    }
+                })
+                .buffered(self.context.transfers)
+                .boxed();
+            while let Some(outcome) = outcomes.try_next().await? {
+                self.take(&store, &mut summary, outcome).await?;
+            }
+        }
+        Ok(summary)
+    }
+
+    async fn take(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        summary: &mut SourceSummary,
+        outcome: Outcome,
+    ) -> Result<()> {
+        let size = match outcome {
+            Outcome::Small(prepared) => {
+                let size = prepared.object.size;
+                self.writer.add(prepared).await?;
+                Some(size)
+            }
+            Outcome::Large(info) => self.add_large(store, summary, info).await?,
+            Outcome::Vanished => {
+                self.vanished += 1;
+                None
+            }
+            Outcome::Problem(problem) => {
+                self.problem(problem);
+                None
+            }
+        };
+        if let Some(size) = size {
+            summary.objects += 1;
+            summary.bytes += size;
+            self.context.progress.advance(1, size);
+        }
+        for row in self.writer.take_confirmed() {
+            self.push(row).await?;
+        }
+        Ok(())
+    }
+
+    /// Streams a large object into the packs, again where it changes under the reading. Answers its size.
+    async fn add_large(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        summary: &SourceSummary,
+        mut info: ObjectInfo,
+    ) -> Result<Option<u64>> {
+        use crate::repository::ErrorKind as Kind;
+        let key = info.key.clone();
+        for _ in 0..super::read_object::ATTEMPTS {
+            let (object, body) = match super::read_object::open(store.as_ref(), &summary.source, &info).await? {
+                Ok(opened) => opened,
+                Err(Outcome::Large(newer)) => {
+                    info = newer;
+                    continue;
+                }
+                Err(other) => {
+                    return match other {
+                        Outcome::Vanished => {
+                            self.vanished += 1;
+                            Ok(None)
+                        }
+                        Outcome::Problem(problem) => {
+                            self.problem(problem);
+                            Ok(None)
+                        }
+                        Outcome::Small(_) | Outcome::Large(_) => Ok(None),
+                    };
+                }
+            };
+            let size = object.size;
+            match self.writer.add_stream(object, body).await {
+                Ok(_) => return Ok(Some(size)),
+                Err(error) if matches!(error.kind, Kind::Changed | Kind::Source) && !is_gone(&error) => {
+                    tracing::info!("{error}; it is read again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.problem(Problem::new(format!("{}/{key}", summary.source), "it changed each time it was read"));
+        Ok(None)
+    }
+
+    async fn push(&mut self, row: IndexRow) -> Result<()> {
+        Ok(self.index.push(row).await?)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.context.progress.problem(&problem);
+        self.report.add(problem);
+    }
+}
+
+/// Whether the source itself cannot be reached any more: then the whole run must end.
+fn is_gone(error: &RepositoryError) -> bool {
+    error.store_error().is_some_and(|error| matches!(error.kind, ErrorKind::Unreachable | ErrorKind::NoBucket))
+}
+
+/// What cannot be listed by its name is a problem of one object; any other failure ends the run: an incomplete listing
+/// must never look like a small bucket.
+fn unlistable(error: StepError) -> Result<Outcome> {
+    match error {
+        StepError::Store(StoreError { kind: ErrorKind::Unaddressable, ref subject, .. }) => {
+            Ok(Outcome::Problem(Problem::new(subject.clone(), &error)))
+        }
+        other => Err(other),
+    }
+}
+
+async fn settings(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<crate::store::BucketSettings> {
+    match store.bucket_settings(bucket).await {
+        // Reading objects needs no right to read policies.
+        Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported) => {
+            Ok(crate::store::BucketSettings::new())
+        }
+        other => Ok(other?),
+    }
+}

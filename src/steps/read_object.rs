@@ -1,0 +1,116 @@
+//! Reads one live object for a backup, whole and unchanged, or says why not.
+
+use super::{Result, StepError};
+use crate::archive::gzip::Level;
+use crate::model::{BucketName, Problem, SourceName};
+use crate::repository::pack::{NewObject, Prepared, SMALL_BYTES, prepare_small};
+use crate::repository::{ErrorKind as RepositoryKind, RepositoryError};
+use crate::store::{Address, ByteStream, ErrorKind, GetOptions, ObjectInfo, ObjectStore, StoreError};
+
+/// How often an object that changes under the reading is read again.
+pub(super) const ATTEMPTS: u32 = 4;
+
+/// What became of an object.
+#[expect(clippy::large_enum_variant, reason = "most are the large variant, and few live at once")]
+pub(super) enum Outcome {
+    /// Read and compressed.
+    Small(Prepared),
+    /// Too large to hold: to be streamed when its turn comes.
+    Large(ObjectInfo),
+    /// Gone since it was listed.
+    Vanished,
+    Problem(Problem),
+}
+
+/// Reads and compresses a small object; leaves a large one to its turn.
+pub(super) async fn prepare(
+    store: &dyn ObjectStore,
+    source: &SourceName,
+    mut info: ObjectInfo,
+    level: Level,
+) -> Result<Outcome> {
+    let key = info.key.clone();
+    for _ in 0..ATTEMPTS {
+        if info.size > SMALL_BYTES {
+            return Ok(Outcome::Large(info));
+        }
+        let (object, body) = match open(store, source, &info).await? {
+            Ok(opened) => opened,
+            Err(Outcome::Large(newer)) => {
+                info = newer;
+                continue;
+            }
+            Err(other) => return Ok(other),
+        };
+        match prepare_small(object, body, level).await {
+            Ok(prepared) => return Ok(Outcome::Small(prepared)),
+            Err(error) if may_be_read_again(&error) => match look(store, source, &info).await? {
+                Some(newer) => info = newer,
+                None => return Ok(Outcome::Vanished),
+            },
+            Err(error) => return single(source, &info, error.into()),
+        }
+    }
+    Ok(Outcome::Problem(Problem::new(format!("{source}/{key}"), "it changed each time it was read")))
+}
+
+fn may_be_read_again(error: &RepositoryError) -> bool {
+    error.kind == RepositoryKind::Changed
+        || error.store_error().is_some_and(|error| matches!(error.kind, ErrorKind::Precondition | ErrorKind::NotFound))
+}
+
+/// Opens an object in the state that the listing showed. `Large` as an error means: it changed, this is its new state.
+pub(super) async fn open(
+    store: &dyn ObjectStore,
+    source: &SourceName,
+    info: &ObjectInfo,
+) -> Result<std::result::Result<(NewObject, ByteStream), Outcome>> {
+    let options = GetOptions { if_match: Some(info.etag.clone()), ..GetOptions::default() };
+    match store.get(&address(source, info), options).await {
+        Ok(object) => {
+            let new = NewObject {
+                source: source.clone(),
+                key: info.key.clone(),
+                size: object.head.size,
+                etag: object.head.etag,
+                modified: object.head.modified,
+                attributes: object.head.attributes,
+            };
+            Ok(Ok((new, object.body)))
+        }
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(Outcome::Vanished)),
+        Err(error) if error.kind == ErrorKind::Precondition => {
+            Ok(Err(look(store, source, info).await?.map_or(Outcome::Vanished, Outcome::Large)))
+        }
+        Err(error) => single(source, info, error.into()).map(Err),
+    }
+}
+
+/// The state of an object now.
+async fn look(store: &dyn ObjectStore, source: &SourceName, info: &ObjectInfo) -> Result<Option<ObjectInfo>> {
+    match store.head(&address(source, info)).await {
+        Ok(head) => {
+            Ok(Some(ObjectInfo { key: info.key.clone(), size: head.size, etag: head.etag, modified: head.modified }))
+        }
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn address(source: &SourceName, info: &ObjectInfo) -> Address {
+    let bucket: BucketName = source.bucket();
+    Address::new(bucket, info.key.clone())
+}
+
+/// A failure of one object is a problem, and the rest goes on; a store that is gone ends the run.
+fn single(source: &SourceName, info: &ObjectInfo, error: StepError) -> Result<Outcome> {
+    let kind = match &error {
+        StepError::Store(error) => Some(error.kind),
+        StepError::Repository(error) => error.store_error().map(|error: &StoreError| error.kind),
+        _ => None,
+    };
+    match kind {
+        None | Some(ErrorKind::Unreachable | ErrorKind::NoBucket | ErrorKind::Transient) => Err(error),
+        Some(_) => Ok(Outcome::Problem(Problem::new(format!("{source}/{}", info.key), &error))),
+    }
+}

@@ -1,0 +1,41 @@
+//! The restore of a whole system, in the order that keeps a way back at every line.
+
+use super::restore_database::{self, DatabaseRestorePlan, Restored};
+use super::restore_files::{self, FilesRestorePlan, FilesRestored};
+use super::{Context, Result};
+
+/// What a complete restore will do, planned component by component.
+pub struct CompletePlan {
+    pub databases: Vec<DatabaseRestorePlan>,
+    pub files: Option<FilesRestorePlan>,
+}
+
+/// What it did.
+pub struct CompleteRestored {
+    pub databases: Vec<Restored>,
+    pub files: Option<FilesRestored>,
+}
+
+/// Carries the plan out. Run again after any interruption, it finishes: objects that are back count as the same, and
+/// databases are restored anew.
+pub async fn execute(context: &Context, plan: CompletePlan) -> Result<CompleteRestored> {
+    // 1. Databases beside the live ones. A crash leaves side databases, named after this run; the live ones answer.
+    let proven = restore_database::prove_all(context, plan.databases).await?;
+
+    // 2. Objects: adding harms nobody, and what differs goes to the trash first. A crash leaves some back and some not.
+    let files = match plan.files {
+        Some(files) => restore_files::execute(context, files).await.map(Some),
+        None => Ok(None),
+    };
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            restore_database::discard_all(proven).await;
+            return Err(error);
+        }
+    };
+
+    // 3. The databases change places last: their rows point to objects that are back by now.
+    let databases = restore_database::swap_all(proven).await?;
+    Ok(CompleteRestored { databases, files })
+}

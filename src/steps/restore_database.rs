@@ -1,0 +1,182 @@
+//! Restores databases: load beside the live one, compare, then let the two change places.
+
+use std::fmt;
+
+use futures_util::TryStreamExt;
+use serde::Serialize;
+
+use super::{Context, Result, StepError, store_text};
+use crate::database::{DatabaseError, ErrorKind, RestoreOptions, RestorePlan, RestoreSession};
+use crate::model::manifest::{Artefact, DatabaseComponent};
+
+/// What restoring one database will do.
+#[derive(Debug)]
+pub struct DatabaseRestorePlan {
+    component: DatabaseComponent,
+    target: String,
+    options: RestoreOptions,
+    pub plan: RestorePlan,
+}
+
+impl fmt::Display for DatabaseRestorePlan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.component.fingerprint.rows();
+        write!(formatter, "database {} ({rows} rows) to {}", self.component.name, self.target)?;
+        match (&self.plan.kept_as, self.plan.displaces_live) {
+            (Some(name), _) => write!(formatter, "; the live one is kept as {name}")?,
+            (None, true) => write!(formatter, "; the live one is replaced")?,
+            (None, false) => write!(formatter, "; there is no live one")?,
+        }
+        for warning in &self.plan.warnings {
+            write!(formatter, "\n    note: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A database that answers with the backup's contents.
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    pub name: String,
+    pub target: String,
+    pub tables: u64,
+    pub rows: u64,
+    /// What the displaced database is called now.
+    pub kept_as: Option<String>,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "restored database {}: {} tables, {} rows, as counted in the backup",
+            self.name, self.tables, self.rows
+        )?;
+        match &self.kept_as {
+            Some(name) => write!(formatter, "; the old one is kept as {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks everything that restoring a database needs. Changes nothing.
+pub async fn plan(context: &Context, component: &DatabaseComponent) -> Result<DatabaseRestorePlan> {
+    let database = context.database(&component.name)?;
+    if database.engine() != component.server.engine {
+        let reason = format!(
+            "the backup is of {:?}, {} is {:?}",
+            component.server.engine,
+            database.describe(),
+            database.engine()
+        );
+        return Err(StepError::refused("restore database", &component.name, reason));
+    }
+    let options = RestoreOptions {
+        spool: context.spool.clone(),
+        run: context.run.clone(),
+        properties: read_text(context, component.properties.as_ref()).await?,
+        globals: read_text(context, component.globals.as_ref()).await?,
+        server: component.server.clone(),
+    };
+    let plan = database.plan_restore(&options).await?;
+    Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan })
+}
+
+async fn read_text(context: &Context, text: Option<&Artefact>) -> Result<Option<String>> {
+    match text {
+        Some(artefact) => Ok(Some(store_text::read_text(&context.repository, artefact).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A side database that was loaded and proven, and waits for its swap.
+pub struct Proven {
+    session: Box<dyn RestoreSession>,
+    component: DatabaseComponent,
+    target: String,
+}
+
+/// Restores all: every one is loaded and proven before the first live one is touched.
+pub async fn execute(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Restored>> {
+    let proven = prove_all(context, plans).await?;
+    swap_all(proven).await
+}
+
+/// Loads and compares every database beside its live one. On an error the side databases are dropped again.
+pub async fn prove_all(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Proven>> {
+    let mut proven: Vec<Proven> = Vec::new();
+    for plan in plans {
+        match prove(context, plan).await {
+            Ok(loaded) => proven.push(loaded),
+            Err(error) => {
+                discard_all(proven).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(proven)
+}
+
+/// Drops side databases that will not be needed.
+pub async fn discard_all(proven: Vec<Proven>) {
+    for loaded in proven {
+        loaded.session.discard().await;
+    }
+}
+
+/// Lets each proven database take its live one's place. A crash between two leaves some old and some new, each whole;
+/// the same command again restores the rest.
+pub async fn swap_all(proven: Vec<Proven>) -> Result<Vec<Restored>> {
+    let mut restored = Vec::new();
+    for loaded in proven {
+        let kept_as = loaded.session.swap().await?;
+        restored.push(Restored {
+            tables: loaded.component.fingerprint.tables.len() as u64,
+            rows: loaded.component.fingerprint.rows(),
+            name: loaded.component.name,
+            target: loaded.target,
+            kept_as,
+        });
+    }
+    Ok(restored)
+}
+
+async fn prove(context: &Context, plan: DatabaseRestorePlan) -> Result<Proven> {
+    let component = plan.component;
+    let mut session = context.database(&component.name)?.begin_restore(&plan.options).await?;
+    context.progress.begin(&format!("database {}", component.name), 0, component.dump.raw_size);
+    let loaded = load(context, session.as_mut(), &component).await;
+    context.progress.end();
+    match loaded {
+        Ok(()) => Ok(Proven { session, component, target: plan.target }),
+        Err(error) => {
+            session.discard().await;
+            Err(error)
+        }
+    }
+}
+
+async fn load(context: &Context, session: &mut dyn RestoreSession, component: &DatabaseComponent) -> Result<()> {
+    let subject = component.name.clone();
+    let progress = context.progress.clone();
+    let raw = context
+        .repository
+        .open_artefact(&component.dump)
+        .inspect_ok(move |bytes| progress.advance(0, bytes.len() as u64))
+        .map_err(move |error| DatabaseError::new(ErrorKind::Source, "restore", subject.clone()).with_source(error));
+    session.load(Box::pin(raw)).await?;
+    let differences = session.compare(&component.fingerprint).await?;
+    match differences.as_slice() {
+        [] => Ok(()),
+        [first, ..] => {
+            let reason = format!(
+                "{} differences to what was counted; the first: {} has {} instead of {}",
+                differences.len(),
+                first.subject,
+                first.found,
+                first.expected
+            );
+            Err(StepError::Damaged { attempted: "restore database", subject: component.name.clone(), reason })
+        }
+    }
+}

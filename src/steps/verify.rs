@@ -1,0 +1,239 @@
+//! Looks for damage in a backup: what its manifest names and is missing, short, or not what it was.
+//!
+//! What could not be looked at is an error, never a finding.
+
+use futures_util::StreamExt;
+use serde::Serialize;
+
+use super::write_object::drain;
+use super::{Context, Result, StepError};
+use crate::model::manifest::Part;
+use crate::model::{Key, Manifest};
+use crate::repository::artefact::Depth;
+use crate::repository::index::read_index;
+use crate::repository::pack::{Fetched, read_many, read_object, read_pack_list};
+use crate::repository::{ErrorKind, RepositoryError, layout, sums};
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Presence,
+    Checksum,
+    Contents,
+}
+
+/// Something that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub subject: String,
+    pub reason: String,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verified {
+    pub level: Level,
+    /// Objects of the backup bucket.
+    pub parts: u64,
+    /// Objects in the backup whose content was read.
+    pub objects: u64,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// All findings; of these the first [`MOST_FINDINGS`] are listed.
+    pub damage: u64,
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+}
+
+/// Memory must not grow with the damage.
+pub const MOST_FINDINGS: usize = 1000;
+/// Packs looked at together, and gets at once of packs' contents.
+const PACKS: usize = 64;
+const GETS: usize = 3;
+
+/// Verifies all that a backup's manifest names.
+pub async fn verify(context: &Context, manifest: &Manifest, level: Level) -> Result<Verified> {
+    let verified = Verified { level, parts: 0, objects: 0, bytes: 0, damage: 0, findings: Vec::new() };
+    let mut run = Run { context, verified };
+    let packed: u64 = manifest.files.iter().map(|files| files.pack_bytes).sum();
+    context.progress.begin(
+        &format!("verify {}", manifest.id),
+        0,
+        packed + manifest.artefacts().map(|part| part.size).sum::<u64>(),
+    );
+    let result = run.all(manifest).await;
+    context.progress.end();
+    result.map(|()| run.verified)
+}
+
+/// Checks every stored byte that the components of `manifest` need, before a restore touches anything. The first damage
+/// is the error.
+pub async fn require_intact(context: &Context, manifest: &Manifest) -> Result<()> {
+    let verified = verify(context, manifest, Level::Checksum).await?;
+    match verified.findings.into_iter().next() {
+        None => Ok(()),
+        Some(Finding { subject, reason }) => {
+            let subject = format!("{} of backup {}", subject.escape_debug(), manifest.id);
+            Err(StepError::Damaged { attempted: "restore", subject, reason })
+        }
+    }
+}
+
+struct Run<'a> {
+    context: &'a Context,
+    verified: Verified,
+}
+
+impl Run<'_> {
+    async fn all(&mut self, manifest: &Manifest) -> Result<()> {
+        let depth = if self.verified.level == Level::Presence { Depth::Presence } else { Depth::Checksum };
+        let parts: Vec<Part> = manifest.artefacts().cloned().collect();
+        self.sums(manifest, &parts, depth).await?;
+        self.parts(parts, depth).await?;
+        self.packs(manifest, depth).await?;
+        if self.verified.level == Level::Contents {
+            self.artefact_contents(manifest).await?;
+            self.object_contents(manifest).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares SHA256SUMS with the manifest, and checks what only SHA256SUMS names: the texts for a restore without dcs.
+    async fn sums(&mut self, manifest: &Manifest, parts: &[Part], depth: Depth) -> Result<()> {
+        let path = layout::sums(&manifest.id);
+        let Some(bytes) = self.context.repository.get(&path).await? else {
+            self.found(path.as_str(), "it is missing");
+            return Ok(());
+        };
+        let Ok(list) = std::str::from_utf8(&bytes) else {
+            self.found(path.as_str(), "it is no text");
+            return Ok(());
+        };
+        for part in parts {
+            if sums::find(list, &part.path) != Some(part.sha256) {
+                self.found(path.as_str(), &format!("it has not the digest of {}", part.path));
+            }
+        }
+        for only in [layout::recovery(&manifest.id), layout::pack_sums(&manifest.id)] {
+            if let Some(expected) = sums::find(list, &only) {
+                self.verified.parts += 1;
+                self.text(&only, expected, depth).await?;
+            } else if only == layout::recovery(&manifest.id) {
+                self.found(path.as_str(), &format!("it does not name {only}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn text(&mut self, path: &Key, expected: crate::model::Digest, depth: Depth) -> Result<()> {
+        let head = self.context.repository.store.head(&self.context.repository.address(path)?).await;
+        let size = match head {
+            Ok(head) => head.size,
+            Err(error) if error.kind == crate::store::ErrorKind::NotFound => {
+                self.found(path.as_str(), "it is missing");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.parts_quietly(vec![Part { path: path.clone(), size, sha256: expected }], depth).await
+    }
+
+    async fn parts(&mut self, parts: Vec<Part>, depth: Depth) -> Result<()> {
+        self.verified.parts += parts.len() as u64;
+        self.parts_quietly(parts, depth).await
+    }
+
+    async fn parts_quietly(&mut self, parts: Vec<Part>, depth: Depth) -> Result<()> {
+        let repository = self.context.repository.clone();
+        let mut checked = std::pin::pin!(repository.check_parts(parts, depth));
+        while let Some((part, result)) = checked.next().await {
+            self.judge(part.path.as_str(), result)?;
+            self.verified.bytes += part.size;
+            self.context.progress.advance(1, part.size);
+        }
+        Ok(())
+    }
+
+    async fn packs(&mut self, manifest: &Manifest, depth: Depth) -> Result<()> {
+        let Some(files) = &manifest.files else { return Ok(()) };
+        let subject = layout::pack_list(&manifest.id).to_string();
+        let list = read_pack_list(self.context.repository.open_artefact(&files.pack_list), subject.clone());
+        let mut chunks = std::pin::pin!(list.chunks(PACKS));
+        while let Some(chunk) = chunks.next().await {
+            let mut parts = Vec::new();
+            for pack in chunk {
+                match pack {
+                    Ok(pack) => {
+                        parts.push(Part { path: layout::pack(&pack.name), size: pack.size, sha256: pack.sha256 });
+                    }
+                    // The list itself is damaged, which its own check has told; the packs behind it cannot be known.
+                    Err(error) => {
+                        self.judge(&subject, Err(error))?;
+                        return Ok(());
+                    }
+                }
+            }
+            self.parts(parts, depth).await?;
+        }
+        Ok(())
+    }
+
+    async fn artefact_contents(&mut self, manifest: &Manifest) -> Result<()> {
+        let databases = manifest
+            .databases
+            .iter()
+            .flat_map(|database| std::iter::once(&database.dump).chain(&database.properties).chain(&database.globals));
+        for artefact in databases.chain(manifest.config.iter().map(|config| &config.archive)) {
+            let name = artefact.parts.first().map_or_else(String::new, |part| part.path.to_string());
+            let result = drain(self.context.repository.open_artefact(artefact)).await;
+            self.judge(&name, result)?;
+        }
+        Ok(())
+    }
+
+    async fn object_contents(&mut self, manifest: &Manifest) -> Result<()> {
+        let Some(files) = &manifest.files else { return Ok(()) };
+        let repository = self.context.repository.clone();
+        let rows = read_index(&repository, files.segments.clone());
+        let mut fetched = std::pin::pin!(read_many(&repository, rows, GETS));
+        while let Some(item) = fetched.next().await {
+            match item {
+                Ok(Fetched::Whole(..)) => self.verified.objects += 1,
+                Ok(Fetched::Large(row)) => {
+                    let result = drain(read_object(&repository, &row)).await;
+                    self.verified.objects += 1;
+                    self.judge(&format!("{}/{}", row.source, row.key), result)?;
+                }
+                Ok(Fetched::Failed(row, error)) => self.judge(&format!("{}/{}", row.source, row.key), Err(error))?,
+                // A damaged segment was told by its own check; rows behind it cannot be known.
+                Err(error) => {
+                    self.judge("index", Err(error))?;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Damage is a finding and the look goes on; whatever else failed ends it.
+    fn judge(&mut self, subject: &str, result: std::result::Result<(), RepositoryError>) -> Result<()> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind == ErrorKind::Damaged => {
+                let reason = error.detail.clone().unwrap_or_else(|| error.to_string());
+                self.found(subject, &reason);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn found(&mut self, subject: &str, reason: &str) {
+        tracing::warn!("damaged: {}: {reason}", subject.escape_debug());
+        self.verified.damage += 1;
+        if self.verified.findings.len() < MOST_FINDINGS {
+            self.verified.findings.push(Finding { subject: subject.to_owned(), reason: reason.to_owned() });
+        }
+    }
+}
