@@ -4,10 +4,17 @@
 //! commands, steps, repository, store and database, archive, model.
 
 pub mod archive;
+pub mod cli;
+pub mod commands;
 pub mod database;
+pub mod error;
 pub mod exit;
+pub mod logging;
 pub mod model;
 pub mod repository;
 pub mod settings;
+pub mod signals;
 pub mod steps;
 pub mod store;
+pub mod trash;
+pub mod ui;

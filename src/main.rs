@@ -1,1 +1,65 @@
-fn main() {}
+//! Parses, logs, handles signals, exits; nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+use dcs::cli::Cli;
+use dcs::commands::Session;
+use dcs::error::CommandError;
+use dcs::{exit, logging, signals, ui};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let json = cli.global.json;
+    let code = match logging::start(&cli.global).and_then(|()| run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::show_error(&error, json);
+            error.code
+        }
+    };
+    tracing::info!(code = code.number(), "ended");
+    code.into()
+}
+
+fn run(cli: Cli) -> Result<exit::ExitCode, CommandError> {
+    let failed = |reason: String| CommandError::new(exit::ExitCode::Failed, reason);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| failed(format!("cannot start: {error}")))?;
+    // A panic is a fault of dcs: it must not look like an exit code of its own.
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(supervise(cli))));
+    // A listing or a file being read on a blocking thread must not hold the process.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|_| Err(failed("a fault in dcs; see the lines above".to_owned()).hint("Please report it.")))
+}
+
+/// Runs the command until it ends or a signal comes; either way what it holds is given back.
+async fn supervise(cli: Cli) -> Result<exit::ExitCode, CommandError> {
+    let session = Session::new(cli.global);
+    let result = tokio::select! {
+        result = cli.command.run(&session) => result,
+        code = signals::received() => {
+            let interrupted = CommandError::new(code, "stopped by a signal; what was begun is undone or will be resumed");
+            Err(interrupted.hint("Run the same command again."))
+        }
+    };
+    session.close(result).await
+}
+
+/// Clap's own answers: help and version are no error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && json {
+        let message = error.render().to_string();
+        let message = message.trim().trim_start_matches("error: ").to_owned();
+        ui::show_error(&CommandError::new(exit::ExitCode::Usage, message), true);
+    } else {
+        // Nobody is left to tell when the output is gone.
+        error.print().ok();
+    }
+    if error.use_stderr() { exit::ExitCode::Usage.into() } else { ExitCode::SUCCESS }
+}

@@ -1,1 +1,57 @@
 //! One file a subcommand: arguments, help, and a recipe.
+
+use clap::Subcommand;
+
+use crate::error::CommandError;
+use crate::exit::ExitCode;
+
+mod backup;
+mod completions;
+mod config;
+mod init;
+mod man;
+mod open;
+mod restore;
+mod restore_complete;
+mod restore_db;
+mod restore_files;
+mod session;
+mod verify;
+
+pub use completions::script;
+pub use man::pages;
+pub use session::Session;
+
+/// What a command ends with.
+pub type Outcome = Result<ExitCode, CommandError>;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    Verify(verify::VerifyArgs),
+    RestoreDb(restore_db::RestoreDbArgs),
+    RestoreFiles(restore_files::RestoreFilesArgs),
+    RestoreComplete(restore_complete::RestoreCompleteArgs),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+impl Command {
+    pub async fn run(self, session: &Session) -> Outcome {
+        match self {
+            Self::Init(args) => init::run(args, session).await,
+            Self::Backup(command) => backup::run(command, session).await,
+            Self::Verify(args) => verify::run(args, session).await,
+            Self::RestoreDb(args) => restore_db::run(args, session).await,
+            Self::RestoreFiles(args) => restore_files::run(args, session).await,
+            Self::RestoreComplete(args) => restore_complete::run(args, session).await,
+            Self::Config(command) => config::run(command, session).await,
+            Self::Completions(args) => completions::run(&args, session),
+            Self::Man(args) => man::run(&args, session),
+        }
+    }
+}

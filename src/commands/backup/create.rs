@@ -1,0 +1,198 @@
+//! `dcs backup db | files | config | complete`: one recipe, four selections.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::archive::gzip::Level;
+use crate::commands::open::{self, Places};
+use crate::commands::{Outcome, Session};
+use crate::error::CommandError;
+use crate::exit::ExitCode;
+use crate::model::{BackupKind, Manifest};
+use crate::settings::Settings;
+use crate::steps::backup::{self, BackupOptions};
+use crate::ui::format;
+
+/// Options of every backup.
+#[derive(Debug, Args)]
+struct Common {
+    /// A remark that stays with the backup
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+
+    /// Show what would be backed up, and store nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// Back up the databases
+///
+/// All of `[backup].databases`, or those named. A dump that fails leaves no backup.
+#[derive(Debug, Args)]
+pub struct DbArgs {
+    /// Databases by their names in the configuration; all by default
+    #[arg(value_name = "DATABASE")]
+    names: Vec<String>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Back up the files: every object of the configured buckets
+#[derive(Debug, Args)]
+pub struct FilesArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Back up the configuration: files, folders and what the capture commands print
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Back up the databases, the files and the configuration into one backup
+///
+/// Databases first, so that no row points to files that the backup has not.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+impl DbArgs {
+    pub(super) async fn run(self, session: &Session) -> Outcome {
+        let settings = session.settings()?;
+        let databases = match self.names.as_slice() {
+            [] => settings.backup.databases.clone(),
+            names => names.to_vec(),
+        };
+        let databases = check_names(databases, settings)?;
+        create(session, BackupKind::Db, self.common, databases, false, false).await
+    }
+}
+
+impl FilesArgs {
+    pub(super) async fn run(self, session: &Session) -> Outcome {
+        create(session, BackupKind::Files, self.common, Vec::new(), true, false).await
+    }
+}
+
+impl ConfigArgs {
+    pub(super) async fn run(self, session: &Session) -> Outcome {
+        create(session, BackupKind::Config, self.common, Vec::new(), false, true).await
+    }
+}
+
+impl CompleteArgs {
+    pub(super) async fn run(self, session: &Session) -> Outcome {
+        let databases = session.settings()?.backup.databases.clone();
+        create(session, BackupKind::Complete, self.common, databases, true, true).await
+    }
+}
+
+fn check_names(names: Vec<String>, settings: &Settings) -> Result<Vec<String>, CommandError> {
+    if let Some(name) = names.iter().find(|name| !settings.databases.contains_key(*name)) {
+        let known: Vec<&str> = settings.databases.keys().map(String::as_str).collect();
+        return Err(CommandError::new(
+            ExitCode::Usage,
+            format!("there is no database \"{name}\" in the configuration"),
+        )
+        .hint(format!("Known databases: {}.", known.join(", "))));
+    }
+    Ok(names)
+}
+
+async fn create(
+    session: &Session,
+    kind: BackupKind,
+    common: Common,
+    databases: Vec<String>,
+    with_files: bool,
+    with_config: bool,
+) -> Outcome {
+    // Open everything; a dry run cannot write.
+    let settings = session.settings()?;
+    let repository = session.repository(common.dry_run).await?;
+    let files = if with_files { settings.backup.files.clone() } else { Vec::new() };
+    let options = BackupOptions {
+        kind,
+        note: common.note,
+        databases: databases.clone(),
+        config: if with_config { settings.backup.config.clone() } else { Vec::new() },
+        capture: if with_config { settings.backup.capture.clone() } else { Vec::new() },
+        level: Level::new(settings.backup.gzip_level).unwrap_or_default(),
+        workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        origins: open::origins(settings),
+        files,
+    };
+    let stores = options.files.iter().map(|source| source.store.clone()).collect::<Vec<_>>();
+    let context = session.context(repository, stores, databases, &Places::default(), common.dry_run)?;
+
+    // Look at everything before anything is written, and stay out of the way of a restore.
+    if !common.dry_run {
+        session.lock_to_read(&context, &options.files).await?;
+    }
+    if with_config && !options.config.is_empty() {
+        session.ui().note("the backup of the configuration is not encrypted and may hold secrets");
+    }
+    let plan = backup::plan(&context, options).await?;
+    plan.warnings.iter().for_each(|warning| session.ui().warn(warning));
+    if common.dry_run {
+        session.ui().answer(&plan, &plan.to_string())?;
+        return Ok(ExitCode::Done);
+    }
+
+    // Do it, and tell the truth about it.
+    let manifest = backup::execute(&context, plan).await?;
+    let code = if manifest.is_good() { ExitCode::Done } else { ExitCode::Problems };
+    session.ui().report(&summary(&manifest), &Answer { code, manifest: &manifest })?;
+    if code == ExitCode::Problems {
+        let count = format::count(manifest.report.problem_count, "problem");
+        return Err(CommandError::new(code, format!("the backup {} was made with {count}", manifest.id))
+            .hint(format!("See them: `dcs backup show {}`.", manifest.id)));
+    }
+    Ok(code)
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    code: ExitCode,
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+}
+
+/// `made the backup 20261120T... in 2.1 s` and a line a component.
+fn summary(manifest: &Manifest) -> String {
+    let took = manifest.finished_at.duration_since(manifest.started_at).unsigned_abs();
+    format!("made the backup {} in {}\n{}", manifest.id, format::duration(took), summary_line(manifest))
+}
+
+/// A line a component, with what it counts.
+pub(crate) fn summary_line(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    for database in &manifest.databases {
+        let tables = format::count(database.fingerprint.tables.len() as u64, "table");
+        let rows = format::count(database.fingerprint.rows(), "row");
+        let (raw, stored) = (format::bytes(database.dump.raw_size), format::bytes(database.dump.stored_size()));
+        // Writing to a string does not fail.
+        writeln!(text, "  database {}: {tables}, {rows}, {raw} stored as {stored}", database.name).ok();
+    }
+    if let Some(files) = &manifest.files {
+        let (objects, bytes) = (format::count(files.objects, "object"), format::bytes(files.bytes));
+        let (packs, stored) = (format::count(files.packs, "pack"), format::bytes(files.pack_bytes));
+        writeln!(text, "  files: {objects}, {bytes} stored as {stored} in {packs}").ok();
+    }
+    if let Some(config) = &manifest.config {
+        let (files, stored) =
+            (format::count(config.files, "entry").replace("entrys", "entries"), config.archive.stored_size());
+        writeln!(text, "  configuration: {files}, stored as {}", format::bytes(stored)).ok();
+    }
+    for captured in &manifest.captured {
+        writeln!(text, "  captured: {}", captured.command).ok();
+    }
+    text
+}

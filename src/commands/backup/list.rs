@@ -1,0 +1,107 @@
+//! `dcs backup list`
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::commands::{Outcome, Session};
+use crate::error::CommandError;
+use crate::exit::ExitCode;
+use crate::model::{BackupId, BackupKind, Manifest};
+use crate::repository::ErrorKind;
+use crate::ui::{Table, format};
+
+/// List the backups, oldest first
+#[derive(Debug, Args)]
+pub struct ListArgs {}
+
+#[derive(Serialize)]
+struct Row {
+    id: BackupId,
+    kind: BackupKind,
+    state: &'static str,
+    finished_at: Option<jiff::Timestamp>,
+    databases: Vec<String>,
+    objects: u64,
+    /// Bytes of the live data, before compression.
+    bytes: u64,
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Row {
+    fn of(manifest: Manifest) -> Self {
+        let files = manifest.files.as_ref();
+        let dumps: u64 = manifest.databases.iter().map(|database| database.dump.raw_size).sum();
+        let config = manifest.config.as_ref().map_or(0, |config| config.archive.raw_size);
+        Self {
+            state: state(&manifest),
+            kind: manifest.kind,
+            finished_at: Some(manifest.finished_at),
+            objects: files.map_or(0, |files| files.objects),
+            bytes: files.map_or(0, |files| files.bytes) + dumps + config,
+            databases: manifest.databases.into_iter().map(|database| database.name).collect(),
+            note: manifest.note,
+            id: manifest.id,
+            error: None,
+        }
+    }
+
+    fn damaged(id: BackupId, error: &dyn std::error::Error) -> Self {
+        Self {
+            kind: id.kind(),
+            id,
+            state: "damaged",
+            finished_at: None,
+            databases: Vec::new(),
+            objects: 0,
+            bytes: 0,
+            note: None,
+            error: Some(error.to_string()),
+        }
+    }
+}
+
+/// One word for how far a backup can be trusted.
+pub(super) fn state(manifest: &Manifest) -> &'static str {
+    if manifest.incomplete {
+        "incomplete"
+    } else if manifest.is_good() {
+        "good"
+    } else {
+        "problems"
+    }
+}
+
+pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
+    let repository = session.repository(true).await?;
+    let mut rows = Vec::new();
+    let backups = repository.backups().await?;
+    for backup in backups.found.into_iter().rev() {
+        match backup.manifest {
+            Ok(manifest) => rows.push(Row::of(manifest)),
+            Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),
+            Err(error) => {
+                session.ui().warn(&error.to_string());
+                rows.push(Row::damaged(backup.id, &error));
+            }
+        }
+    }
+    let mut table = Table::new(["backup", "state", "databases", "objects", "size"]);
+    for row in &rows {
+        let databases = if row.databases.is_empty() { "-".to_owned() } else { row.databases.join(",") };
+        let objects = row.objects.to_string();
+        table.row([row.id.to_string(), row.state.to_owned(), databases, objects, format::bytes(row.bytes)]);
+    }
+    if rows.is_empty() {
+        session.ui().note("there are no backups yet; make one: `dcs backup complete`");
+    }
+    let text = if rows.is_empty() { String::new() } else { table.to_string() };
+    session.ui().answer(&text, &rows)?;
+    let damaged = rows.iter().filter(|row| row.state == "damaged").count();
+    if damaged > 0 {
+        let message = format!("{} of {} backups cannot be read", damaged, rows.len());
+        return Err(CommandError::new(ExitCode::Damage, message).hint("See what is wrong: `dcs verify all`."));
+    }
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,74 @@
+//! What the restoring commands share: choosing a backup, and naming other places to restore to.
+
+use clap::Args;
+
+use super::Session;
+use super::open::Places;
+use crate::error::CommandError;
+use crate::model::Manifest;
+use crate::model::manifest::Origins;
+use crate::repository::{Repository, Selector};
+use crate::settings::{DatabaseSettings, StoreSettings};
+
+/// Reads the chosen backup, and says which newer ones were passed over.
+pub(super) async fn choose(
+    session: &Session,
+    repository: &Repository,
+    selector: &Selector,
+    needed: &str,
+    holds: impl Fn(&Manifest) -> bool + Send,
+) -> Result<Manifest, CommandError> {
+    let selected = repository.select(selector, needed, holds).await?;
+    selected.skipped.iter().for_each(|skipped| session.ui().warn(&skipped.to_string()));
+    Ok(selected.manifest)
+}
+
+/// Other places to restore to than those of the configuration or of the backup.
+#[derive(Debug, Args)]
+pub(super) struct Targets {
+    /// Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once
+    #[arg(long = "store", value_name = "NAME=URL", value_parser = pair)]
+    stores: Vec<(String, String)>,
+
+    /// Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here
+    #[arg(long = "database", value_name = "NAME=URL", value_parser = pair)]
+    databases: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, url) = text.split_once('=').ok_or("write NAME=URL")?;
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    // What is on the command line, everybody on the machine can read.
+    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Err("passwords do not belong on the command line; use PGPASSWORD or ~/.pgpass".to_owned());
+    }
+    Ok((name.to_owned(), url.to_owned()))
+}
+
+impl Targets {
+    /// Lays these places over the configuration's and the backup's.
+    pub(super) fn places(&self, origins: &Origins, session: &Session) -> Result<Places, CommandError> {
+        let environment = &session.settings()?.environment;
+        let mut places = Places { origins: origins.clone(), ..Places::default() };
+        for (name, url) in &self.stores {
+            places.stores.insert(name.clone(), StoreSettings::parse(name, url, environment)?);
+        }
+        for (name, url) in &self.databases {
+            places.databases.insert(name.clone(), DatabaseSettings::parse(name, url, environment)?);
+        }
+        Ok(places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_on_the_command_line_is_refused_and_not_repeated() {
+        let error = pair("dream=postgres://me:hunter2@host/db").unwrap_err();
+        assert!(!error.contains("hunter2"));
+        assert!(pair("dream=postgres://me@host:5432/db").is_ok());
+        assert!(pair("dream").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! `dcs restore-complete`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::restore::{Targets, choose};
+use super::{Outcome, Session, restore_db};
+use crate::exit::ExitCode;
+use crate::model::{BackupId, BackupKind, Manifest, SourceName};
+use crate::repository::Selector;
+use crate::steps::restore_database::Restored;
+use crate::steps::restore_files::FilesRestored;
+use crate::steps::{capture, restore, restore_database, restore_files, verify};
+
+/// Bring the whole system back: databases, files and configuration
+///
+/// Every part of the backup is checked before anything is touched. Databases are loaded and compared beside the live
+/// ones, then objects are added, and last the databases change places. The configuration is unpacked into
+/// ./dcs-restored-ID for review. Run again after an interruption, it goes on where it was.
+#[derive(Debug, Args)]
+pub struct RestoreCompleteArgs {
+    /// A backup's id, `latest`, or `latest~N`
+    #[arg(value_name = "ID", default_value = "latest")]
+    id: Selector,
+
+    #[command(flatten)]
+    targets: Targets,
+
+    /// Unpack the configuration into this folder instead of ./dcs-restored-ID
+    #[arg(long, value_name = "FOLDER", env = "DCS_CONFIG_TO")]
+    config_to: Option<PathBuf>,
+
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Do not ask
+    #[arg(long, env = "DCS_YES", value_parser = clap::builder::BoolishValueParser::new())]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    backup: BackupId,
+    databases: &'a [Restored],
+    files: Option<&'a FilesRestored>,
+    config: Option<&'a PathBuf>,
+}
+
+pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome {
+    // Choose the backup and open everything it goes to.
+    let repository = session.repository(args.dry_run).await?;
+    let is_complete = |manifest: &Manifest| manifest.kind == BackupKind::Complete;
+    let manifest = choose(session, &repository, &args.id, "a complete backup", is_complete).await?;
+    let places = args.targets.places(&manifest.origins, session)?;
+    let sources: Vec<SourceName> =
+        manifest.files.iter().flat_map(|files| &files.sources).map(|source| source.source.clone()).collect();
+    let stores = sources.iter().map(|source| source.store().to_owned()).collect::<Vec<_>>();
+    let names: Vec<String> = manifest.databases.iter().map(|database| database.name.clone()).collect();
+    let context = session.context(repository, stores, names, &places, args.dry_run)?;
+    let trash = session.trash(args.dry_run)?;
+    if !args.dry_run {
+        session.lock_to_restore(&context, &sources).await?;
+    }
+
+    // Plan everything, show it, ask.
+    let mut databases = Vec::new();
+    for component in &manifest.databases {
+        databases.push(restore_database::plan(&context, component).await?);
+    }
+    let files = match &manifest.files {
+        Some(files) => Some(restore_files::plan(&context, files, sources, trash).await?),
+        None => None,
+    };
+    let folder = args.config_to.unwrap_or_else(|| PathBuf::from(format!("dcs-restored-{}", manifest.id)));
+    let mut shown = restore_db::shown(&manifest.id, &databases);
+    if let Some(files) = &files {
+        write!(shown, "\n{files}").ok();
+    }
+    if manifest.config.is_some() {
+        write!(shown, "  configuration to {} for review", folder.display()).ok();
+    }
+    session.ui().note(&shown);
+    if args.dry_run {
+        return Ok(ExitCode::Done);
+    }
+    let displaces = databases.iter().any(|plan| plan.plan.displaces_live)
+        || files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
+    session.ui().confirm(args.yes || !displaces, "Restore over the live system?")?;
+
+    // Check every byte of the backup before anything is touched.
+    verify::require_intact(&context, &manifest).await?;
+
+    // Restore: databases beside the live ones, objects, then the swap.
+    let restored = restore::execute(&context, restore::CompletePlan { databases, files }).await?;
+    let config = match &manifest.config {
+        Some(component) => {
+            capture::unpack_configuration(&context, component, folder.clone()).await?;
+            Some(folder)
+        }
+        None => None,
+    };
+
+    // Report.
+    let mut text = String::new();
+    restored.databases.iter().for_each(|database| _ = writeln!(text, "{database}"));
+    if let Some(files) = &restored.files {
+        writeln!(text, "{files}").ok();
+    }
+    if let Some(folder) = &config {
+        writeln!(text, "configuration unpacked into {}: compare it with the live one", folder.display()).ok();
+    }
+    let files = restored.files.as_ref();
+    let answer = Answer { backup: manifest.id, databases: &restored.databases, files, config: config.as_ref() };
+    session.ui().report(&text, &answer)?;
+    restored.files.as_ref().map_or(Ok(ExitCode::Done), FilesRestored::code_or_problems)
+}

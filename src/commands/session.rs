@@ -1,0 +1,173 @@
+//! What a run has in hand: its options, its settings, what it opened, and what it must give back at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use super::Outcome;
+use super::open::{self, Places};
+use crate::cli::Global;
+use crate::error::CommandError;
+use crate::exit::ExitCode;
+use crate::model::{FileSource, RunId, SourceName};
+use crate::repository::Repository;
+use crate::repository::locks::{self, Holder, Lock, Locks, Want};
+use crate::settings::{Environment, RepositoryTarget, Settings, host_name};
+use crate::steps::Context;
+use crate::steps::restore_files::Trash;
+use crate::store::{ObjectStore, transfer};
+use crate::ui::{Options, Ui};
+
+/// One run of dcs.
+pub struct Session {
+    global: Global,
+    ui: Ui,
+    run: RunId,
+    settings: OnceLock<Settings>,
+    locks: tokio::sync::Mutex<Vec<Lock>>,
+}
+
+/// A run that was stopped gives uploads back for so long.
+const LONGEST_CLEANUP: std::time::Duration = std::time::Duration::from_secs(10);
+/// Requests at once to one store.
+const TRANSFERS: usize = 16;
+
+impl Session {
+    pub fn new(global: Global) -> Self {
+        let options = Options {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose > 0,
+            no_progress: global.no_progress,
+        };
+        let (settings, locks) = (OnceLock::new(), tokio::sync::Mutex::default());
+        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks }
+    }
+
+    pub fn ui(&self) -> &Ui {
+        &self.ui
+    }
+
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The settings, read when first asked for: help and completions work with nothing configured.
+    pub fn settings(&self) -> Result<&Settings, CommandError> {
+        if let Some(settings) = self.settings.get() {
+            return Ok(settings);
+        }
+        let environment = Environment::from_process();
+        let settings = Settings::load(self.global.config.as_deref(), self.global.repo.as_deref(), environment)?;
+        Ok(self.settings.get_or_init(|| settings))
+    }
+
+    pub fn repository_target(&self) -> Result<RepositoryTarget, CommandError> {
+        let settings = self.settings()?;
+        settings.repository.clone().ok_or_else(|| {
+            let message = format!("the configuration {} has no [backup] section", settings.path_or_default().display());
+            CommandError::new(ExitCode::Usage, message)
+                .hint("Add `store` and `bucket` under [backup], or name the bucket with `--repo URL`.")
+        })
+    }
+
+    pub fn open_repository_store(
+        &self,
+        target: &RepositoryTarget,
+        dry_run: bool,
+    ) -> Result<Arc<dyn ObjectStore>, CommandError> {
+        Ok(open::store(&target.store, dry_run)?)
+    }
+
+    /// Opens the repository; for a dry run, so that writing to it fails.
+    pub async fn repository(&self, dry_run: bool) -> Result<Repository, CommandError> {
+        let target = self.repository_target()?;
+        let store = self.open_repository_store(&target, dry_run)?;
+        Ok(Repository::open(store, target.bucket, target.prefix).await?)
+    }
+
+    /// What steps work with, with the named live stores and databases opened.
+    pub fn context(
+        &self,
+        repository: Repository,
+        stores: impl IntoIterator<Item = String>,
+        databases: impl IntoIterator<Item = String>,
+        places: &Places,
+        dry_run: bool,
+    ) -> Result<Context, CommandError> {
+        let settings = self.settings()?;
+        let mut context = Context {
+            run: self.run.clone(),
+            host: host_name(),
+            repository,
+            stores: BTreeMap::new(),
+            databases: BTreeMap::new(),
+            spool: settings.spool(),
+            progress: self.ui.progress(),
+            transfers: TRANSFERS,
+        };
+        for name in stores {
+            let found = places.store(&name, settings)?;
+            context.stores.insert(name, open::store(&found, dry_run)?);
+        }
+        for name in databases {
+            let found = places.database(&name, settings)?;
+            context.databases.insert(name, open::database(&found, settings)?);
+        }
+        open::make_spool(&context.spool)?;
+        Ok(context)
+    }
+
+    /// Where a restore puts what it displaces: `[trash]`, if it is set.
+    pub fn trash(&self, dry_run: bool) -> Result<Option<Trash>, CommandError> {
+        let settings = self.settings()?;
+        let Some(trash) = &settings.trash else { return Ok(None) };
+        let store = open::store(&settings.stores[&trash.store], dry_run)?;
+        Ok(Some(Trash { store, bucket: trash.bucket.clone() }))
+    }
+
+    /// Takes locks and keeps them until the run ends.
+    pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<(), CommandError> {
+        let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+        let holder = Holder::this_process(self.run.clone(), command);
+        let lock = Locks::of(repository, holder).acquire(wants, self.global.lock_wait).await?;
+        self.locks.lock().await.push(lock);
+        Ok(())
+    }
+
+    /// Shares the repository, and everything that a backup reads: a restore has its targets for itself.
+    pub async fn lock_to_read(&self, context: &Context, sources: &[FileSource]) -> Result<(), CommandError> {
+        let mut wants = vec![Want::shared(Want::REPOSITORY)];
+        wants.extend(context.databases.values().map(|database| Want::shared(locks::database(&database.describe()))));
+        for source in sources {
+            let store = context.store(&source.store)?;
+            let buckets = match &source.bucket {
+                Some(bucket) => vec![bucket.clone()],
+                None => store.buckets().await?,
+            };
+            wants.extend(buckets.iter().map(|bucket| Want::shared(locks::bucket(&store.describe(), bucket))));
+        }
+        self.lock(&context.repository, &wants).await
+    }
+
+    /// Shares the repository, and takes what a restore writes to for itself alone.
+    pub async fn lock_to_restore(&self, context: &Context, sources: &[SourceName]) -> Result<(), CommandError> {
+        let mut wants = vec![Want::shared(Want::REPOSITORY)];
+        wants.extend(context.databases.values().map(|database| Want::exclusive(locks::database(&database.describe()))));
+        for source in sources {
+            let store = context.store(source.store())?;
+            wants.push(Want::exclusive(locks::bucket(&store.describe(), &source.bucket())));
+        }
+        self.lock(&context.repository, &wants).await
+    }
+
+    /// Ends the run: releases what it holds, whatever the result was.
+    pub async fn close(&self, result: Outcome) -> Outcome {
+        transfer::finish_aborts(LONGEST_CLEANUP).await;
+        for lock in self.locks.lock().await.drain(..) {
+            if let Err(error) = lock.release().await {
+                self.ui.warn(&format!("a lock could not be released and will expire: {error}"));
+            }
+        }
+        result
+    }
+}
