@@ -462,11 +462,14 @@ async fn missing_roles_are_made_with_their_passwords_and_existing_ones_are_left_
     let dump = Dump::take(&database, spool.path()).await.unwrap();
     let lost = format!("DROP OWNED BY {0}; DROP ROLE {0}; ALTER ROLE {1} CREATEDB", quoted(&gone), quoted(&stays));
     scratch.client().await.batch_execute(&lost).await.unwrap();
-    let options = dump.restore_options(spool.path());
+    let mut options = dump.restore_options(spool.path());
+    let globals = dump.globals.unwrap();
+    let ours = globals.lines().filter(|line| line.contains(&gone) || line.contains(&stays));
+    options.globals = Some(ours.collect::<Vec<_>>().join("\n"));
     let plan = database.plan_restore(&options).await.unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains(&gone)), "{plan:?}");
     let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    restore.load(stream_of(&dump.bytes)).await.unwrap();
     restore.discard().await;
     let facts = "SELECT (SELECT rolpassword IS NOT NULL AND rolcanlogin FROM pg_authid WHERE rolname = $1), \
          (SELECT rolcreatedb FROM pg_authid WHERE rolname = $2), pg_has_role($1::name, $2::name, 'MEMBER')";

@@ -117,12 +117,13 @@ impl Dump {
         stream_of(&self.bytes)
     }
 
+    /// Without the globals, which hold the roles of all the tests that run at the same time.
     pub fn restore_options(&self, spool: &Path) -> RestoreOptions {
         RestoreOptions {
             spool: spool.to_owned(),
             run: RunId::create(),
             properties: self.properties.clone(),
-            globals: self.globals.clone(),
+            globals: None,
             server: self.server.clone(),
         }
     }
