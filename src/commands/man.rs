@@ -32,7 +32,8 @@ pub(super) fn run(args: &ManArgs, session: &Session) -> Outcome {
 
 /// Every page's file name and text: `dcs.1`, `dcs-backup.1`, `dcs-backup-db.1` ...
 pub fn pages() -> Vec<(String, Vec<u8>)> {
-    let mut root = Cli::command().after_long_help(None::<&str>);
+    // There are no pages of `help` to refer to.
+    let mut root = Cli::command().after_long_help(None::<&str>).disable_help_subcommand(true);
     root.build();
     let mut pages = Vec::new();
     collect(&root, "dcs", &mut pages);
@@ -46,7 +47,7 @@ fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>
     page.render(&mut text).ok();
     text.extend_from_slice(exit_section().as_bytes());
     pages.push((format!("{name}.1"), text));
-    for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+    for child in command.get_subcommands() {
         collect(child, &format!("{name}-{}", child.get_name()), pages);
     }
 }

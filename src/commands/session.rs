@@ -127,8 +127,7 @@ impl Session {
 
     /// Takes locks and keeps them until the run ends.
     pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<(), CommandError> {
-        let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-        let holder = Holder::this_process(self.run.clone(), command);
+        let holder = Holder::this_process(self.run.clone(), Environment::command_line());
         let lock = Locks::of(repository, holder).acquire(wants, self.global.lock_wait).await?;
         self.locks.lock().await.push(lock);
         Ok(())

@@ -21,6 +21,15 @@ impl Environment {
         Self(pairs.collect())
     }
 
+    /// The arguments that this process was started with.
+    pub fn command_line() -> String {
+        std::env::args_os()
+            .skip(1)
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     pub fn from_pairs<const N: usize>(pairs: [(&str, &str); N]) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }

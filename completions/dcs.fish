@@ -1,0 +1,390 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dcs_global_optspecs
+    string join \n config= repo= json q/quiet v/verbose log-file= log-format= no-progress color= lock-wait= h/help V/version
+end
+
+function __fish_dcs_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dcs_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dcs_using_subcommand
+    set -l cmd (__fish_dcs_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dcs -n "__fish_dcs_needs_command" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_needs_command" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_needs_command" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_needs_command" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_needs_command" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_needs_command" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_needs_command" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_needs_command" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_needs_command" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_needs_command" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_needs_command" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand init" -s n -l dry-run -d 'Show what would be made, and make nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand init" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
+checksum\t'Every stored byte is what was stored'
+contents\t'Every object and every dump unpacks to what it was'"
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l only -d 'Restore only this bucket of the backup, as in `live/books`; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config-to -d 'Unpack the configuration into this folder instead of ./dcs-restored-ID' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -f -a "show" -d 'Print what the configuration comes to, without secrets'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -f -a "example" -d 'Print an example configuration with every key explained'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l offline -d 'Check the file alone and connect to nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from example" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print what the configuration comes to, without secrets'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "example" -d 'Print an example configuration with every key explained'
+complete -c dcs -n "__fish_dcs_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand man" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'
