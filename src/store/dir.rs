@@ -17,7 +17,6 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
-use rustix::fs::syncfs;
 
 use super::{
     Address, BucketSettings, ErrorKind, Features, GetOptions, ListOptions, Listed, Object, ObjectHead, ObjectStore,
@@ -231,14 +230,7 @@ impl ObjectStore for DirectoryStore {
         let name = bucket;
         let removals = keys.chunks(size).map(|keys| async move {
             let (bucket, mine) = (name.clone(), keys.to_vec());
-            let removed = self
-                .run("delete", name, move |files| {
-                    let results = files.remove_all(&bucket, mine);
-                    // One sync of all in place of one for each folder.
-                    syncfs(files.root()?)?;
-                    Ok(results)
-                })
-                .await;
+            let removed = self.run("delete", name, move |files| Ok(files.remove_all(&bucket, mine))).await;
             (keys, removed)
         });
         let mut results = Vec::with_capacity(keys.len());

@@ -331,7 +331,7 @@ impl Files {
         Ok(buckets)
     }
 
-    /// Removes objects without waiting for the disk; the caller syncs the file system once.
+    /// Removes objects without waiting for the disk: a power failure may bring some back, and a repeat removes them.
     pub(super) fn remove_all(&self, bucket: &BucketName, keys: Vec<Key>) -> Vec<(Key, Result<()>)> {
         let remove = |key: Key| {
             let at = Address::new(bucket.clone(), key);

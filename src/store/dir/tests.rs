@@ -260,6 +260,24 @@ async fn a_failed_write_leaves_neither_files_nor_folders() {
 }
 
 #[tokio::test]
+async fn what_a_dead_writer_left_is_swept_a_day_later() {
+    let fixture = Fixture::new();
+    let store = DirectoryStore::create(fixture.root.clone()).unwrap();
+    let leftovers = fixture.root.join(".dcs/tmp");
+    fs::create_dir_all(leftovers.join("folder")).unwrap();
+    fs::write(leftovers.join("folder/bytes"), "half").unwrap();
+    fs::write(leftovers.join("file"), "half").unwrap();
+    // The time that a writer gave its file says nothing of when it wrote.
+    fs::File::open(leftovers.join("file")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    fixture.put("key", "text", &Attributes::default()).await.unwrap();
+    assert_eq!(fs::read_dir(&leftovers).unwrap().count(), 2, "these may still be written to");
+    let tomorrow = Timestamp::now().checked_add(jiff::SignedDuration::from_hours(25)).unwrap();
+    workspace::sweep(&store.files.root().unwrap(), tomorrow).unwrap();
+    assert_eq!(fs::read_dir(&leftovers).unwrap().count(), 0);
+    assert_eq!(fixture.read("key").await.unwrap(), "text");
+}
+
+#[tokio::test]
 async fn an_unmounted_or_missing_root_is_named() {
     let fixture = Fixture::new();
     let missing = fixture.root.join("missing");
