@@ -473,6 +473,24 @@ async fn a_writer_that_is_dropped_leaves_no_pack_and_no_upload() {
 }
 
 #[tokio::test]
+async fn an_object_whose_adding_was_dropped_ends_the_writer_and_its_pack() {
+    let (repository, _) = repository().await;
+    let mut writer = PackWriter::new(repository.clone(), PackOptions { workers: 1, ..PackOptions::default() });
+    writer.keep(row("a", 0)).await.unwrap();
+    let stuck = content(&noise(13 << 20, 1)).chain(stream::pending()).boxed();
+    {
+        let mut adding = std::pin::pin!(writer.add_stream(object("b", 20 << 20), stuck));
+        // Three members were sent once the source has nothing more to give for a while.
+        let nothing_more = tokio::time::timeout(std::time::Duration::from_secs(2), &mut adding).await;
+        assert!(nothing_more.is_err());
+    }
+    let next = prepare_small(object("c", 5), content(b"hello"), Level::default()).await.unwrap();
+    assert_eq!(writer.add(next).await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(writer.take_confirmed().len(), 1);
+    assert!(writer.finish().await.is_err());
+}
+
+#[tokio::test]
 async fn rows_wait_for_their_pack_in_order_and_never_too_many() {
     let (repository, _) = repository().await;
     let options = PackOptions { waiting_bytes: 100_000, ..PackOptions::default() };

@@ -39,7 +39,7 @@ pub struct PackOptions {
 impl Default for PackOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
-        Self { level: Level::default(), pack_bytes: 64 << 20, workers, parts_in_flight: 3, waiting_bytes: 16 << 20 }
+        Self { level: Level::default(), pack_bytes: 64 << 20, workers, parts_in_flight: 2, waiting_bytes: 16 << 20 }
     }
 }
 
@@ -79,6 +79,8 @@ pub struct PackWriter {
 struct OpenPack {
     name: String,
     bytes: u64,
+    /// True from the first member of a piece to its last: an object whose adding was dropped leaves it so.
+    is_inside_piece: bool,
     upload: PackUpload,
 }
 
@@ -109,9 +111,9 @@ impl PackWriter {
         let Prepared { object, sha256, piece } = prepared;
         let mut pieces = Vec::new();
         if !piece.is_empty() {
-            let (pack, offset) = self.position();
+            let (pack, offset) = self.position()?;
             let length = piece.len() as u64;
-            self.send(piece).await?;
+            self.send(piece, true).await?;
             pieces.push(Piece { pack, offset, length });
             self.seal_when_full().await?;
         }
@@ -129,12 +131,14 @@ impl PackWriter {
         while let Some(item) = members.try_next().await? {
             match item {
                 Item::Member { gzip, ends_piece } => {
-                    let under_way = piece.get_or_insert_with(|| {
-                        let (pack, offset) = self.position();
-                        Piece { pack, offset, length: 0 }
-                    });
+                    let under_way = if let Some(piece) = &mut piece {
+                        piece
+                    } else {
+                        let (pack, offset) = self.position()?;
+                        piece.insert(Piece { pack, offset, length: 0 })
+                    };
                     under_way.length += gzip.len() as u64;
-                    self.send(gzip).await?;
+                    self.send(gzip, ends_piece).await?;
                     if ends_piece {
                         pieces.extend(piece.take());
                         self.seal_when_full().await?;
@@ -195,22 +199,26 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Where the next byte will lie; opens a pack where none is.
-    fn position(&mut self) -> (String, u64) {
+    /// Where the next piece will lie; opens a pack where none is.
+    fn position(&mut self) -> Result<(String, u64)> {
+        self.has_failed |= self.open.as_ref().is_some_and(|open| open.is_inside_piece);
+        self.check()?;
         let open = self.open.get_or_insert_with(|| {
             self.begun += 1;
             let name = id::random_name();
             let upload = PackUpload::begin(&self.repository, name.clone(), self.options.parts_in_flight);
-            OpenPack { name, bytes: 0, upload }
+            OpenPack { name, bytes: 0, is_inside_piece: false, upload }
         });
-        (open.name.clone(), open.bytes)
+        Ok((open.name.clone(), open.bytes))
     }
 
-    async fn send(&mut self, gzip: Bytes) -> Result<()> {
+    async fn send(&mut self, gzip: Bytes, ends_piece: bool) -> Result<()> {
         self.check()?;
         let open = self.open.as_mut().expect("a piece is placed before its bytes are sent");
         open.bytes += gzip.len() as u64;
+        open.is_inside_piece = true;
         let result = open.upload.send(gzip).await;
+        open.is_inside_piece = !ends_piece;
         self.has_failed |= result.is_err();
         result
     }
@@ -229,7 +237,8 @@ impl PackWriter {
         if self.open.is_none() {
             return self.check();
         }
-        self.send(gzip::compress_member(&tar::END, Level::FASTEST).into()).await?;
+        self.position()?;
+        self.send(gzip::compress_member(&tar::END, Level::FASTEST).into(), true).await?;
         if let Some(open) = self.open.take() {
             match open.upload.seal().await {
                 Ok(sealed) => self.sealed.push_back(sealed),
@@ -256,7 +265,7 @@ impl PackWriter {
     fn check(&self) -> Result<()> {
         if self.has_failed {
             let error = RepositoryError::new(ErrorKind::Refused, "store", "packs");
-            return Err(error.with_detail("an earlier pack could not be stored"));
+            return Err(error.with_detail("an earlier pack was not stored"));
         }
         Ok(())
     }
