@@ -3,10 +3,8 @@
 
 use std::collections::HashMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt, stream};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use super::S3Store;
 use super::failure::Subject;
@@ -19,7 +17,6 @@ const MOST_KEYS: usize = 1000;
 const FEWEST_KEYS: usize = 100;
 const BATCHES_IN_FLIGHT: usize = 4;
 const SINGLES_IN_FLIGHT: usize = 8;
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 type Results = Vec<(Key, Result<()>)>;
 
@@ -58,10 +55,8 @@ impl S3Store {
             text.push_str("</Key></Object>");
         }
         text.push_str("</Delete>");
-        let digest = STANDARD.encode(md5::compute(&text).0);
-        let digest = HeaderValue::try_from(digest).expect("base64 is ASCII");
         let request = Request::of_bucket("delete from", Method::POST, bucket).query("delete", "");
-        let request = request.header(CONTENT_MD5, digest).document(text).expecting_work();
+        let request = request.digested_document(text).expecting_work();
         self.send(request).await?.xml("DeleteResult").await
     }
 }

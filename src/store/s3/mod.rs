@@ -4,10 +4,11 @@
 //! used: seven of them lose data or reach another object (`tests/s3_wire.rs` holds what must hold instead). Every request
 //! goes through [`S3Store::send`]; nothing in here is tried twice.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::model::{Attributes, BucketName, Key, Secret};
 use client::HttpClient;
+use multipart::Tags;
 use sign::{Keys, Signer};
 
 mod attributes;
@@ -98,6 +100,8 @@ pub struct S3Store {
     client: HttpClient,
     region: String,
     idle_timeout: Duration,
+    /// By upload id, while the upload is under way.
+    tags_of_uploads: Arc<Mutex<HashMap<String, Tags>>>,
 }
 
 /// An endpoint taken apart.
@@ -153,6 +157,7 @@ impl S3Store {
             addressing: options.addressing,
             idle_timeout: options.idle_timeout,
             region: options.region,
+            tags_of_uploads: Arc::default(),
             endpoint: Arc::new(endpoint),
         }))
     }

@@ -1,6 +1,8 @@
 //! The steps of an upload in parts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::PoisonError;
 
 use http::Method;
 
@@ -10,6 +12,9 @@ use super::request::{Request, unquote};
 use super::xml::escape;
 use crate::model::Attributes;
 use crate::store::{Address, Result, Stored, Upload, UploadedPart};
+
+/// Tags by name.
+pub(super) type Tags = BTreeMap<String, String>;
 
 /// A request that stores one part.
 pub(super) fn part_request<'a>(attempted: &'static str, upload: &'a Upload, number: u32) -> Request<'a> {
@@ -23,7 +28,10 @@ impl S3Store {
         let request = Request::of_object("create upload of", Method::POST, at).headers(headers).query("uploads", "");
         let (subject, document) = self.send(request).await?.xml("InitiateMultipartUploadResult").await?;
         match document.text_of("UploadId") {
-            Some(id) => Ok(Upload { at: at.clone(), id: id.to_owned() }),
+            Some(id) => {
+                self.remember_tags(id, &attributes.tags);
+                Ok(Upload { at: at.clone(), id: id.to_owned() })
+            }
             None => Err(subject.unexpected("the answer holds no upload id")),
         }
     }
@@ -50,11 +58,42 @@ impl S3Store {
         let request = Request::of_object("complete upload of", Method::POST, &upload.at);
         let request = request.query("uploadId", upload.id.as_str()).document(text).expecting_work();
         let (_, document) = self.send(request).await?.xml("CompleteMultipartUploadResult").await?;
+        if let Some(tags) = self.take_tags(&upload.id) {
+            self.ensure_tags(&upload.at, &tags).await?;
+        }
         // Ceph leaves the ETag empty here.
         self.stored(&upload.at, unquote(document.text_of("ETag").unwrap_or_default())).await
     }
 
+    /// Ceph drops the tags that an upload is begun with: they are kept here until it is completed.
+    fn remember_tags(&self, upload: &str, tags: &Tags) {
+        if !tags.is_empty() {
+            self.tags_of_uploads.lock().unwrap_or_else(PoisonError::into_inner).insert(upload.to_owned(), tags.clone());
+        }
+    }
+
+    fn take_tags(&self, upload: &str) -> Option<Tags> {
+        self.tags_of_uploads.lock().unwrap_or_else(PoisonError::into_inner).remove(upload)
+    }
+
+    /// Sets the tags of an object that was made of parts, unless it has them.
+    async fn ensure_tags(&self, at: &Address, tags: &Tags) -> Result<()> {
+        if self.head_object(at).await?.attributes.tags == *tags {
+            return Ok(());
+        }
+        let mut text = "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>".to_owned();
+        for (name, value) in tags {
+            let (name, value) = (escape(name), escape(value));
+            write!(text, "<Tag><Key>{name}</Key><Value>{value}</Value></Tag>")
+                .expect("writing to a String cannot fail");
+        }
+        text.push_str("</TagSet></Tagging>");
+        let request = Request::of_object("tag", Method::PUT, at).query("tagging", "").digested_document(text);
+        self.send(request).await?.done().await
+    }
+
     pub(super) async fn drop_upload(&self, upload: &Upload) -> Result<()> {
+        drop(self.take_tags(&upload.id));
         let request = Request::of_object("abort upload of", Method::DELETE, &upload.at);
         self.remove(request.query("uploadId", upload.id.as_str())).await
     }

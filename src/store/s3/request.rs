@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -22,6 +24,8 @@ use crate::archive::sha256;
 use crate::model::percent::{encode_key, encode_name};
 use crate::model::{BucketName, Key};
 use crate::store::{Address, ByteStream, ErrorKind, Result};
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// Answers that are no object are read whole; none is near this long.
 const LARGEST_DOCUMENT: usize = 32 << 20;
@@ -102,6 +106,13 @@ impl<'a> Request<'a> {
     pub(super) fn document(mut self, text: String) -> Self {
         self.payload = Payload::Whole(Bytes::from(text));
         self
+    }
+
+    /// Sends a small document with the digest that S3 asks for beside it.
+    pub(super) fn digested_document(mut self, text: String) -> Self {
+        let digest = STANDARD.encode(md5::compute(&text).0);
+        self.headers.insert(CONTENT_MD5, HeaderValue::try_from(digest).expect("base64 is ASCII"));
+        self.document(text)
     }
 
     pub(super) fn expecting_data(mut self) -> Self {
@@ -336,4 +347,21 @@ fn exactly(pieces: ByteStream, expected: u64, subject: Subject) -> ByteStream {
         }
     });
     counted.boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::s3::S3Options;
+
+    #[tokio::test]
+    async fn a_virtual_host_holds_the_bucket_and_the_path_only_the_key() {
+        let options = S3Options { addressing: Addressing::VirtualHost, ..S3Options::new("http://s3.host:80/", "r") };
+        let store = S3Store::open(options).unwrap();
+        let at = Address::new(BucketName::new("b").unwrap(), Key::new("/a b").unwrap());
+        let request = Request::of_object("get", Method::GET, &at).query("versionId", "1+");
+        let ready = store.prepare(&request, Payload::Empty, "").unwrap();
+        assert_eq!(ready.uri().to_string(), "http://b.s3.host//a%20b?versionId=1%2B");
+        assert_eq!(ready.headers()[header::HOST], "b.s3.host");
+    }
 }

@@ -91,8 +91,10 @@ fn canonical_headers(headers: &HeaderMap) -> (String, String) {
     (canonical, names.join(";"))
 }
 
+/// Runs of spaces become one; a tab within a value stays.
 fn collapse(value: &str) -> String {
-    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+    let words = value.trim_matches([' ', '\t']).split(' ').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -115,9 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_spaces_are_one_in_the_canonical_form_and_other_letters_stay() {
-        let (canonical, _) = canonical_headers(&headers(&[("x-amz-meta-a", "  1   2  é ")]));
-        assert_eq!(canonical, "x-amz-meta-a:1 2 é\n");
+    fn runs_of_spaces_are_one_in_the_canonical_form_and_other_characters_stay() {
+        let (canonical, _) = canonical_headers(&headers(&[("x-amz-meta-a", "  1   2  é\t3 \t")]));
+        assert_eq!(canonical, "x-amz-meta-a:1 2 é\t3\n");
     }
 
     #[test]
