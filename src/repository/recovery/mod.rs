@@ -106,7 +106,7 @@ fn postgresql(manifest: &Manifest, database: &DatabaseComponent) -> Section {
         quoted(&database_name(database))
     );
     if let Some(globals) = &database.globals {
-        commands += "# Roles. Those that exist already are reported as errors, which do no harm.\n";
+        commands += "# Roles. Those that exist already are reported, and set to what they were: leave this out to keep yours.\n";
         let _ = writeln!(commands, "{} | psql -X -q -d postgres", unpack(globals));
     }
     match &database.properties {
