@@ -27,8 +27,8 @@ pub(super) async fn write(
     context: &Context,
     fetched: std::result::Result<Fetched, RepositoryError>,
 ) -> Result<Written> {
-    let (row, content) = match fetched? {
-        Fetched::Whole(row, content) => (row, Some(content)),
+    let (row, whole) = match fetched? {
+        Fetched::Whole(row, whole) => (row, Some(whole)),
         Fetched::Large(row) => (row, None),
         Fetched::Failed(_, error) => return Err(error.into()),
     };
@@ -38,8 +38,8 @@ pub(super) async fn write(
         return Ok(Written::Problem(problem(&row, "it is a link or an empty folder, which this store cannot hold")));
     }
     let at = Address::new(row.source.bucket(), row.key.clone());
-    let result = if let Some(content) = content {
-        target.put(&at, content, &row.attributes, Precondition::Overwrite).await
+    let result = if let Some(whole) = whole {
+        target.put(&at, whole, &row.attributes, Precondition::Overwrite).await
     } else {
         let body = read_object(&context.repository, &row);
         let options = TransferOptions { part_size: part_size(target.as_ref(), row.size), ..TransferOptions::default() };
