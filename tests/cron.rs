@@ -1,5 +1,4 @@
 //! The crontab: each line is one that cron takes and whose command dcs takes, those that wait to be uncommented too.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use clap::Parser;
 use dcs::cli::Cli;
