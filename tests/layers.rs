@@ -12,7 +12,7 @@ use source::{Named, Source};
 /// For each folder or file of `src`, the others that it may name; itself always.
 const LAYERS: &[(&str, &[&str])] = &[
     ("lib", &[]),
-    ("main", &["cli", "commands", "error", "exit", "logging", "settings", "signals", "ui"]),
+    ("main", &["cli", "commands", "error", "exit", "logging", "memory", "settings", "signals", "ui"]),
     ("commands", &["cli", "error", "exit", "settings", "signals", "ui", "steps", ABOVE_THE_MODEL, "archive", "model"]),
     ("cli", &["commands", "exit", "model"]),
     ("ui", &["error", "exit", "model"]),
@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("signals", &["exit"]),
     ("settings", &["model"]),
     ("exit", &[]),
+    ("memory", &[]),
     ("steps", &[ABOVE_THE_MODEL, "archive", "model"]),
     ("repository", &[SERVICES, "archive", "model"]),
     ("trash", &[SERVICES, "archive", "model"]),
@@ -40,6 +41,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("comfy_table", &["ui"]),
     ("tracing_subscriber", &["logging"]),
     ("toml", &["settings"]),
+    ("libc", &["memory"]),
     ("strsim", &["settings"]),
     ("s3", &["store/s3"]),
     ("http", &["store/s3"]),
