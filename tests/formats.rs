@@ -477,12 +477,16 @@ async fn an_object_whose_adding_was_dropped_ends_the_writer_and_its_pack() {
     let (repository, _) = repository().await;
     let mut writer = PackWriter::new(repository.clone(), PackOptions { workers: 1, ..PackOptions::default() });
     writer.keep(row("a", 0)).await.unwrap();
-    let stuck = content(&noise(13 << 20, 1)).chain(stream::pending()).boxed();
-    {
-        let mut adding = std::pin::pin!(writer.add_stream(object("b", 20 << 20), stuck));
-        // Three members were sent once the source has nothing more to give for a while.
-        let nothing_more = tokio::time::timeout(std::time::Duration::from_secs(2), &mut adding).await;
-        assert!(nothing_more.is_err());
+    let (asked, was_asked) = tokio::sync::oneshot::channel();
+    let nothing_more = stream::once(async move {
+        asked.send(()).unwrap();
+        std::future::pending().await
+    });
+    let stuck = content(&noise(13 << 20, 1)).chain(nothing_more).boxed();
+    // The source is asked for more only once three members are in the pack.
+    tokio::select! {
+        added = writer.add_stream(object("b", 20 << 20), stuck) => panic!("{added:?}"),
+        asked = was_asked => asked.unwrap(),
     }
     let next = prepare_small(object("c", 5), content(b"hello"), Level::default()).await.unwrap();
     assert_eq!(writer.add(next).await.unwrap_err().kind, ErrorKind::Refused);
