@@ -14,11 +14,12 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 const NO_WAIT: Duration = Duration::ZERO;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(600);
 
 /// Nothing here depends on these being short; they only keep a contended test from waiting long.
 fn timing() -> Timing {
-    Timing { poll: Duration::from_millis(1), ..Timing::default() }
+    let millisecond = Duration::from_millis(1);
+    Timing { poll: millisecond, longest_poll: millisecond, ..Timing::default() }
 }
 
 async fn bucket() -> (Arc<MemoryStore>, BucketName) {

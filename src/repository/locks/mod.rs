@@ -115,6 +115,7 @@ pub struct Timing {
     pub stale: Duration,
     /// The first wait between two looks at the others; it grows from there.
     pub poll: Duration,
+    pub longest_poll: Duration,
     /// How long a claim may be choosing, which takes its run two requests, before it counts as holding.
     pub choosing: Duration,
 }
@@ -125,13 +126,12 @@ impl Default for Timing {
             refresh: Duration::from_secs(60),
             stale: Duration::from_secs(30 * 60),
             poll: Duration::from_millis(100),
+            longest_poll: Duration::from_secs(5),
             choosing: Duration::from_secs(30),
         }
     }
 }
 
-/// The longest wait between two looks at the others.
-const LONGEST_POLL: Duration = Duration::from_secs(5);
 /// How often a claim is made anew before the store itself is doubted.
 const MOST_CLAIMS: u32 = 5;
 
@@ -236,7 +236,7 @@ impl Locks {
                 return Ok(Turn::Behind(Box::new(ahead.swap_remove(first).into_held())));
             }
             tokio::time::sleep(poll.min(until - now)).await;
-            poll = (poll * 2).min(LONGEST_POLL);
+            poll = (poll * 2).min(self.timing.longest_poll);
         }
     }
 
