@@ -28,7 +28,14 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<exit::ExitCode, CommandError> {
     let failed = |reason: String| CommandError::new(exit::ExitCode::Failed, reason);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Few threads: each keeps memory of its own, and more of them than cores do not compress faster. Blocking ones must
+    // outnumber the listings that may wait on theirs, which are three at most.
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .max_blocking_threads(cores + 6)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start: {error}")))?;
     // A panic is a fault of dcs: it must not look like an exit code of its own.
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(supervise(cli))));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::read_object::{Outcome, prepare};
+use super::read_object::{Memory, Outcome, prepare};
 use super::sources::{Source, listing};
 use super::store_text::StoreOptions;
 use super::{Context, Result, StepError};
@@ -98,11 +98,12 @@ impl Run<'_> {
         };
         for prefix in &source.prefixes {
             let level = self.options.level;
+            let memory = &Memory::new();
             let name = &source.name;
             let mut outcomes = listing(&store, &bucket, prefix)
                 .map(|listed| async {
                     match listed {
-                        Ok(info) => prepare(store.as_ref(), name, info, level).await,
+                        Ok(info) => prepare(store.as_ref(), name, info, level, memory).await,
                         Err(error) => unlistable(error),
                     }
                 })
@@ -122,7 +123,7 @@ impl Run<'_> {
         outcome: Outcome,
     ) -> Result<()> {
         let size = match outcome {
-            Outcome::Small(prepared) => {
+            Outcome::Small(prepared, _permit) => {
                 let size = prepared.object.size;
                 self.writer.add(prepared).await?;
                 Some(size)
@@ -174,7 +175,7 @@ impl Run<'_> {
                             self.problem(problem);
                             Ok(None)
                         }
-                        Outcome::Small(_) | Outcome::Large(_) => Ok(None),
+                        Outcome::Small(..) | Outcome::Large(_) => Ok(None),
                     };
                 }
             };

@@ -1,5 +1,9 @@
 //! Reads one live object for a backup, whole and unchanged, or says why not.
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{Result, StepError};
 use crate::archive::gzip::Level;
 use crate::model::{BucketName, Problem, SourceName};
@@ -13,13 +17,30 @@ pub(super) const ATTEMPTS: u32 = 4;
 /// What became of an object.
 #[expect(clippy::large_enum_variant, reason = "most are the large variant, and few live at once")]
 pub(super) enum Outcome {
-    /// Read and compressed.
-    Small(Prepared),
+    /// Read and compressed; it counts against the memory for these until it is dropped.
+    Small(Prepared, OwnedSemaphorePermit),
     /// Too large to hold: to be streamed when its turn comes.
     Large(ObjectInfo),
     /// Gone since it was listed.
     Vanished,
     Problem(Problem),
+}
+
+/// How much of the content of small objects may be in memory at once. Whoever comes first is served first, so that the
+/// object whose turn it is never waits for those behind it.
+pub(super) struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    const KIBIBYTES: u32 = 16 << 10;
+
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(Self::KIBIBYTES as usize)))
+    }
+
+    async fn take(&self, size: u64) -> OwnedSemaphorePermit {
+        let kibibytes = u32::try_from(size >> 10).map_or(Self::KIBIBYTES, |size| size.clamp(1, Self::KIBIBYTES));
+        Arc::clone(&self.0).acquire_many_owned(kibibytes).await.expect("it is never closed")
+    }
 }
 
 /// Reads and compresses a small object; leaves a large one to its turn.
@@ -28,12 +49,14 @@ pub(super) async fn prepare(
     source: &SourceName,
     mut info: ObjectInfo,
     level: Level,
+    memory: &Memory,
 ) -> Result<Outcome> {
     let key = info.key.clone();
     for _ in 0..ATTEMPTS {
         if info.size > SMALL_BYTES {
             return Ok(Outcome::Large(info));
         }
+        let permit = memory.take(info.size).await;
         let (object, body) = match open(store, source, &info).await? {
             Ok(opened) => opened,
             Err(Outcome::Large(newer)) => {
@@ -43,7 +66,7 @@ pub(super) async fn prepare(
             Err(other) => return Ok(other),
         };
         match prepare_small(object, body, level).await {
-            Ok(prepared) => return Ok(Outcome::Small(prepared)),
+            Ok(prepared) => return Ok(Outcome::Small(prepared, permit)),
             Err(error) if may_be_read_again(&error) => match look(store, source, &info).await? {
                 Some(newer) => info = newer,
                 None => return Ok(Outcome::Vanished),
