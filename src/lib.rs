@@ -10,6 +10,7 @@ pub mod database;
 pub mod error;
 pub mod exit;
 pub mod logging;
+pub mod memory;
 pub mod model;
 pub mod repository;
 pub mod settings;

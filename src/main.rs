@@ -7,9 +7,10 @@ use clap::Parser;
 use dcs::cli::Cli;
 use dcs::commands::Session;
 use dcs::error::CommandError;
-use dcs::{exit, logging, signals, ui};
+use dcs::{exit, logging, memory, signals, ui};
 
 fn main() -> ExitCode {
+    memory::return_what_is_freed();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
