@@ -10,11 +10,11 @@ use super::restore::choose;
 use super::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
+use crate::model::format;
 use crate::model::{BackupId, Manifest};
 use crate::repository::{ErrorKind, InvalidSelector, Repository, Selector};
 use crate::steps::Context;
 use crate::steps::verify::{self, Finding, Level, Verified};
-use crate::ui::format;
 
 /// Prove that a backup is what it was when it was made
 ///
@@ -127,7 +127,7 @@ async fn choose_all(
         Which::One(choice) => choice,
         Which::All => {
             let (mut manifests, mut rows) = (Vec::new(), Vec::new());
-            for backup in repository.backups().await?.found {
+            for backup in repository.backups().await?.found.into_iter().rev() {
                 match backup.manifest {
                     Ok(manifest) => manifests.push(manifest),
                     Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),

@@ -1,5 +1,7 @@
 //! What a backup knows of a database: what the server was, and what its contents counted.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -7,6 +9,15 @@ use serde::{Deserialize, Serialize};
 pub enum Engine {
     Postgresql,
     Sqlite,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Postgresql => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        })
+    }
 }
 
 /// What the server and the database are. Information, never compared.

@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod database;
 pub mod digest;
+pub mod format;
 pub mod id;
 pub mod index;
 pub mod key;

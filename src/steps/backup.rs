@@ -12,7 +12,7 @@ use super::{Context, Result, StepError, capture, dump_database, pack_files};
 use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
-use crate::model::{BackupId, BackupKind, FileSource, Problem, Report};
+use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
 
 /// What to back up.
 #[derive(Debug, Clone)]
@@ -68,8 +68,8 @@ impl fmt::Display for BackupPlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "a {} backup to {}", self.options.kind, self.repository)?;
         for (name, server) in &self.databases {
-            let megabytes = server.size_bytes as f64 / 1e6;
-            writeln!(formatter, "  database {name}: {:?} {}, {megabytes:.1} MB", server.engine, server.version)?;
+            let size = format::bytes(server.size_bytes);
+            writeln!(formatter, "  database {name}: {} {}, {size}", server.engine, server.version)?;
         }
         for source in &self.sources {
             writeln!(formatter, "  files {source}")?;

@@ -53,7 +53,7 @@ pub async fn run_captures(context: &Context, commands: &[String], report: &mut R
         {
             Ok(output) => captured.push(Captured { command: command.clone(), output }),
             Err(reason) => {
-                let problem = Problem::new(format!("capture {command:?}"), reason);
+                let problem = Problem::new(format!("capture `{command}`"), reason);
                 context.progress.problem(&problem);
                 report.add(problem);
             }

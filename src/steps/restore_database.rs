@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Context, Result, StepError, store_text};
 use crate::database::{DatabaseError, ErrorKind, RestoreOptions, RestorePlan, RestoreSession};
+use crate::model::format;
 use crate::model::manifest::{Artefact, DatabaseComponent};
 
 /// What restoring one database will do.
@@ -20,8 +21,8 @@ pub struct DatabaseRestorePlan {
 
 impl fmt::Display for DatabaseRestorePlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.component.fingerprint.rows();
-        write!(formatter, "database {} ({rows} rows) to {}", self.component.name, self.target)?;
+        let rows = format::count(self.component.fingerprint.rows(), "row");
+        write!(formatter, "database {} ({rows}) to {}", self.component.name, self.target)?;
         match (&self.plan.kept_as, self.plan.displaces_live) {
             (Some(name), _) => write!(formatter, "; the live one is kept as {name}")?,
             (None, true) => write!(formatter, "; the live one is replaced")?,
@@ -47,11 +48,8 @@ pub struct Restored {
 
 impl fmt::Display for Restored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "restored database {}: {} tables, {} rows, as counted in the backup",
-            self.name, self.tables, self.rows
-        )?;
+        let (tables, rows) = (format::count(self.tables, "table"), format::count(self.rows, "row"));
+        write!(formatter, "restored database {}: {tables}, {rows}, as counted in the backup", self.name)?;
         match &self.kept_as {
             Some(name) => write!(formatter, "; the old one is kept as {name}"),
             None => Ok(()),
@@ -63,12 +61,8 @@ impl fmt::Display for Restored {
 pub async fn plan(context: &Context, component: &DatabaseComponent) -> Result<DatabaseRestorePlan> {
     let database = context.database(&component.name)?;
     if database.engine() != component.server.engine {
-        let reason = format!(
-            "the backup is of {:?}, {} is {:?}",
-            component.server.engine,
-            database.describe(),
-            database.engine()
-        );
+        let reason =
+            format!("the backup is of {}, {} is {}", component.server.engine, database.describe(), database.engine());
         return Err(StepError::refused("restore database", &component.name, reason));
     }
     let options = RestoreOptions {

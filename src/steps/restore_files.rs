@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::target::{Compared, State, compare};
 use super::write_object::{self, Written};
 use super::{Context, Result, StepError};
+use crate::model::format;
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
 use crate::model::{BucketName, IndexRow, Report, SourceName};
 use crate::repository::RepositoryError;
@@ -59,11 +60,11 @@ impl FilesRestorePlan {
 impl fmt::Display for FilesRestorePlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for source in &self.sources {
-            writeln!(formatter, "  files {} ({} objects)", source.source, source.objects)?;
+            writeln!(formatter, "  files {} ({})", source.source, format::count(source.objects, "object"))?;
         }
         let mut line = |verb: &str, count: Count| {
-            let megabytes = count.bytes as f64 / 1e6;
-            writeln!(formatter, "    {verb:<8} {} objects, {megabytes:.1} MB", count.objects)
+            let (objects, bytes) = (format::count(count.objects, "object"), format::bytes(count.bytes));
+            writeln!(formatter, "    {verb:<8} {objects}, {bytes}")
         };
         line("add", self.missing)?;
         line("same", self.same)?;
@@ -152,8 +153,9 @@ pub struct FilesRestored {
 
 impl fmt::Display for FilesRestored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (added, replaced, same) = (self.added_objects, self.replaced_objects, self.same_objects);
-        write!(formatter, "restored files: {added} objects added, {replaced} replaced, {same} the same")?;
+        let added = format::count(self.added_objects, "object");
+        let (replaced, same) = (self.replaced_objects, self.same_objects);
+        write!(formatter, "restored files: {added} added, {replaced} replaced, {same} the same")?;
         if !self.displaced_to.is_empty() {
             write!(formatter, "; what was replaced is in the trash as {}", self.displaced_to.join(", "))?;
         }

@@ -55,7 +55,7 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
     Ok(sources)
 }
 
-/// Every bucket of a store but the repository's own and the trash of restores.
+/// Every bucket of a store but the repository's own. The trash is backed up too: what lies in it can still be wanted.
 async fn all_buckets(context: &Context, name: &str, store: &Arc<dyn ObjectStore>) -> Result<Vec<BucketName>> {
     let mut buckets = store.buckets().await?;
     if buckets.is_empty() {

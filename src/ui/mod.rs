@@ -10,7 +10,6 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::Progress;
 
-pub mod format;
 mod progress;
 mod table;
 

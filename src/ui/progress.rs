@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Options, format, stderr};
-use crate::model::{Problem, Progress};
+use super::{Options, stderr};
+use crate::model::{Problem, Progress, format};
 
 pub(super) fn create(options: Options) -> Arc<dyn Progress> {
     let bars = io::stderr().is_terminal() && !options.no_progress && !options.quiet && !options.json;

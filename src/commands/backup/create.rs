@@ -10,10 +10,10 @@ use crate::commands::open::{self, Places};
 use crate::commands::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
+use crate::model::format;
 use crate::model::{BackupKind, Manifest};
 use crate::settings::Settings;
 use crate::steps::backup::{self, BackupOptions};
-use crate::ui::format;
 
 /// Options of every backup.
 #[derive(Debug, Args)]
@@ -187,8 +187,7 @@ pub(crate) fn summary_line(manifest: &Manifest) -> String {
         writeln!(text, "  files: {objects}, {bytes} stored as {stored} in {packs}").ok();
     }
     if let Some(config) = &manifest.config {
-        let (files, stored) =
-            (format::count(config.files, "entry").replace("entrys", "entries"), config.archive.stored_size());
+        let (files, stored) = (format::count(config.files, "entry"), config.archive.stored_size());
         writeln!(text, "  configuration: {files}, stored as {}", format::bytes(stored)).ok();
     }
     for captured in &manifest.captured {

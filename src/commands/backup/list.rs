@@ -6,9 +6,10 @@ use serde::Serialize;
 use crate::commands::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
+use crate::model::format;
 use crate::model::{BackupId, BackupKind, Manifest};
 use crate::repository::ErrorKind;
-use crate::ui::{Table, format};
+use crate::ui::Table;
 
 /// List the backups, oldest first
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ fn text(manifest: &Manifest) -> String {
     for database in &manifest.databases {
         writeln!(
             text,
-            "  {} was {:?} {} ({})",
+            "  {} was {} {} ({})",
             database.name, database.server.engine, database.server.version, database.database
         )
         .ok();

@@ -20,8 +20,12 @@ pub fn bytes(count: u64) -> String {
 
 /// `1 object`, `2 objects`, `12,345 objects`.
 pub fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
+    let number_text = grouped(number);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("{number_text} {noun}"),
+        Some(stem) => format!("{number_text} {stem}ies"),
+        None => format!("{number_text} {noun}s"),
+    }
 }
 
 fn grouped(number: u64) -> String {
@@ -60,6 +64,7 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "16384.0 PiB");
         assert_eq!(count(1, "object"), "1 object");
         assert_eq!(count(1_234_567, "object"), "1,234,567 objects");
+        assert_eq!(count(2, "entry"), "2 entries");
         assert_eq!(duration(Duration::from_secs(7265)), "2 h 1 min");
     }
 }
