@@ -199,7 +199,7 @@ fn store(kind: store::ErrorKind) -> Option<Verdict> {
         Kind::ReadOnly => (ExitCode::Failed, "This is a fault in dcs: a dry run tried to write. Please report it."),
         Kind::NoBucket => (
             ExitCode::Store,
-            "Check the bucket's name and that the disk is mounted; `dcs init` makes the backup bucket. Nothing was changed.",
+            "Check the name and that the disk is mounted. A new folder is made with `mkdir`, the backup bucket with `dcs init`.",
         ),
         Kind::Denied => (ExitCode::Store, "Check the access key and its rights on the bucket: `dcs config check`."),
         Kind::Transient => (ExitCode::Store, "Run the same command again."),

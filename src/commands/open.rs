@@ -39,6 +39,15 @@ pub(super) fn store(settings: &StoreSettings, dry_run: bool) -> Result<Arc<dyn O
     Ok(if dry_run { Arc::new(ReadOnlyStore::new(store)) } else { store })
 }
 
+/// Makes the folder of a directory store that was named on the command line. One that is only configured is never made: a
+/// disk that is not mounted looks just like it.
+pub(super) fn make_folder(settings: &StoreSettings) -> Result<(), StoreError> {
+    match settings {
+        StoreSettings::Directory { path } if !path.exists() => DirectoryStore::create(path.clone()).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a database; nothing is connected yet.
 pub(super) fn database(found: &DatabaseSettings, settings: &Settings) -> Result<Arc<dyn Database>, CommandError> {
     Ok(match found {
@@ -63,6 +72,11 @@ pub struct Places {
 }
 
 impl Places {
+    /// Whether the store's place was given by an option.
+    pub(super) fn is_named(&self, store: &str) -> bool {
+        self.stores.contains_key(store)
+    }
+
     pub(super) fn store(&self, name: &str, settings: &Settings) -> Result<StoreSettings, CommandError> {
         if let Some(found) = self.stores.get(name).or_else(|| settings.stores.get(name)) {
             return Ok(found.clone());

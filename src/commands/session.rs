@@ -107,6 +107,9 @@ impl Session {
         };
         for name in stores {
             let found = places.store(&name, settings)?;
+            if places.is_named(&name) && !dry_run {
+                open::make_folder(&found)?;
+            }
             context.stores.insert(name, open::store(&found, dry_run)?);
         }
         for name in databases {
