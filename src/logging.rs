@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::cli::passwords::hide_passwords;
 use crate::cli::{Color, Global, LogFormat};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
@@ -48,10 +49,10 @@ pub fn start(global: &Global) -> Result<(), CommandError> {
     });
     let started = tracing_subscriber::registry().with(stderr).with(file).try_init();
     started.map_err(|error| CommandError::new(ExitCode::Failed, format!("cannot start logging: {error}")))?;
-    let command: Vec<String> = std::env::args().collect();
+    let command: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     tracing::info!(
         pid = std::process::id(),
-        command = command.join(" "),
+        command = hide_passwords(&command.join(" ")),
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );

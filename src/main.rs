@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dcs::cli::Cli;
-use dcs::commands::Session;
+use dcs::commands::{Session, usage_error};
 use dcs::error::CommandError;
 use dcs::{exit, logging, memory, signals, ui};
 
@@ -60,14 +60,12 @@ async fn supervise(cli: Cli) -> Result<exit::ExitCode, CommandError> {
 
 /// Clap's own answers: help and version are no error.
 fn usage(error: &clap::Error) -> ExitCode {
-    let json = std::env::args_os().any(|argument| argument == "--json");
-    if error.use_stderr() && json {
-        let message = error.render().to_string();
-        let message = message.trim().trim_start_matches("error: ").to_owned();
-        ui::show_error(&CommandError::new(exit::ExitCode::Usage, message), true);
-    } else {
-        // Nobody is left to tell when the output is gone.
-        error.print().ok();
+    if let Some(refused) = usage_error(error) {
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        ui::show_error(&refused, json);
+        return refused.code.into();
     }
+    // Nobody is left to tell when the output is gone.
+    error.print().ok();
     if error.use_stderr() { exit::ExitCode::Usage.into() } else { ExitCode::SUCCESS }
 }

@@ -8,6 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use crate::commands::Command;
 
 pub mod exit_table;
+pub mod passwords;
 
 /// Back up, prove and restore books and apps kept in S3 buckets and PostgreSQL
 #[derive(Debug, Parser)]

@@ -16,11 +16,13 @@ mod restore_complete;
 mod restore_db;
 mod restore_files;
 mod session;
+mod usage;
 mod verify;
 
 pub use completions::script;
 pub use man::pages;
 pub use session::Session;
+pub use usage::usage_error;
 
 /// What a command ends with.
 pub type Outcome = Result<ExitCode, CommandError>;

@@ -39,7 +39,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("write NAME=URL")?;
     let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
     // What is on the command line, everybody on the machine can read.
-    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || url.contains("password=") {
         return Err("passwords do not belong on the command line; use PGPASSWORD or ~/.pgpass".to_owned());
     }
     Ok((name.to_owned(), url.to_owned()))
@@ -68,6 +68,7 @@ mod tests {
     fn a_password_on_the_command_line_is_refused_and_not_repeated() {
         let error = pair("dream=postgres://me:hunter2@host/db").unwrap_err();
         assert!(!error.contains("hunter2"));
+        assert!(pair("dream=postgres://me@host/db?sslmode=require&password=hunter2").is_err());
         assert!(pair("dream=postgres://me@host:5432/db").is_ok());
         assert!(pair("dream").is_err());
     }

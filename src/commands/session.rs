@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::Outcome;
 use super::open::{self, Places};
 use crate::cli::Global;
+use crate::cli::passwords::hide_passwords;
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{FileSource, RunId, SourceName};
@@ -130,7 +131,8 @@ impl Session {
 
     /// Takes locks and keeps them until the run ends.
     pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<(), CommandError> {
-        let holder = Holder::this_process(self.run.clone(), Environment::command_line());
+        let command = hide_passwords(&Environment::command_line());
+        let holder = Holder::this_process(self.run.clone(), command);
         let lock = Locks::of(repository, holder).acquire(wants, self.global.lock_wait).await?;
         self.locks.lock().await.push(lock);
         Ok(())

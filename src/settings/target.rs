@@ -227,12 +227,15 @@ impl PostgresUrl {
         };
         let user = or(decode(user)?, "PGUSER", environment.get("USER").unwrap_or("postgres"));
         let port = or(port.to_owned(), "PGPORT", "5432");
+        let (passwords, parameters): (Vec<&str>, Vec<&str>) =
+            parameters.split('&').partition(|parameter| parameter.starts_with("password="));
+        let password = password.or_else(|| passwords.last().and_then(|parameter| parameter.strip_prefix("password=")));
         Ok(Self {
             password: password.map(decode).transpose()?.map(Secret::new),
             host: or(decode(host)?, "PGHOST", "127.0.0.1"),
             port: port.parse().map_err(|_| format!("{port:?} is no port"))?,
             database: or(decode(database)?, "PGDATABASE", &user),
-            parameters: parameters.to_owned(),
+            parameters: parameters.join("&"),
             user,
         })
     }
@@ -317,6 +320,14 @@ mod tests {
         );
         let DatabaseSettings::Postgres { url, password, .. } = parsed.unwrap() else { panic!("not PostgreSQL") };
         assert_eq!(url, "postgres://me@db:5433/na%20me?sslmode=require");
+        assert_eq!(password.unwrap().expose(), "se@cret");
+        let text = "postgres://me@db/x?password=se%40cret&sslmode=require";
+        let DatabaseSettings::Postgres { url, password, .. } =
+            DatabaseSettings::parse("x", text, &Environment::default()).unwrap()
+        else {
+            panic!("not PostgreSQL")
+        };
+        assert_eq!(url, "postgres://me@db:5432/x?sslmode=require");
         assert_eq!(password.unwrap().expose(), "se@cret");
     }
 
