@@ -103,58 +103,20 @@ pub(super) struct Backup {
     pub compression: Option<String>,
 }
 
-/// Every key that may stand in the file, for the nearest one to a misspelt key.
-const KNOWN_KEYS: &[&str] = &[
-    "state_dir",
-    "stores",
-    "databases",
-    "items",
-    "trash",
-    "backup",
-    "endpoint",
-    "path",
-    "region",
-    "addressing",
-    "access_key_id",
-    "secret_access_key_file",
-    "secret_access_key_command",
-    "ca_file",
-    "url",
-    "password_file",
-    "password_command",
-    "tools",
-    "tools_url",
-    "store",
-    "bucket",
-    "prefix",
-    "database",
-    "table",
-    "id",
-    "status",
-    "keep",
-    "files",
-    "config",
-    "capture",
-    "compression",
-];
-
 impl File {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| match unknown_key(error.message()) {
-            Some(key) => format!("{error}{}", nearest(&key).map_or(String::new(), |n| format!("did you mean `{n}`?"))),
+        toml::from_str(text).map_err(|error| match nearest_key(error.message()) {
+            Some(key) => format!("{error}did you mean `{key}`?"),
             None => error.to_string(),
         })
     }
 }
 
-fn unknown_key(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field `")?;
-    rest.split('`').next().map(str::to_owned)
-}
-
-/// The known key most like `key`, if any is near.
-fn nearest(key: &str) -> Option<&'static str> {
-    let scored = KNOWN_KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
+/// Of a message such as "unknown field `a`, expected `b` or `c`", the key most like the unknown one, if any is near.
+fn nearest_key(message: &str) -> Option<&str> {
+    let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let scored = names.map(|known| (strsim::jaro_winkler(unknown, known), known));
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
@@ -166,6 +128,12 @@ mod tests {
     fn an_unknown_key_is_an_error_that_names_the_nearest_known_one() {
         let error = File::parse("[stores.live]\nendpont = \"http://x\"\n").unwrap_err();
         assert!(error.contains("endpont") && error.contains("did you mean `endpoint`?"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_another_section_is_not_offered() {
+        let error = File::parse("[backup]\ndatabase = [\"dream\"]\n").unwrap_err();
+        assert!(error.contains("did you mean `databases`?"), "{error}");
     }
 
     #[test]
