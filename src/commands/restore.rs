@@ -5,8 +5,8 @@ use clap::Args;
 use super::Session;
 use super::open::Places;
 use crate::error::CommandError;
-use crate::model::Manifest;
 use crate::model::manifest::Origins;
+use crate::model::{BackupId, Manifest};
 use crate::repository::{Repository, Selector};
 use crate::settings::{DatabaseSettings, StoreSettings};
 
@@ -21,6 +21,15 @@ pub(super) async fn choose(
     let selected = repository.select(selector, needed, holds).await?;
     selected.skipped.iter().for_each(|skipped| session.ui().warn(&skipped.to_string()));
     Ok(selected.manifest)
+}
+
+/// Shows what a restore will do: a dry run's answer, else a word to whoever looks on.
+pub(super) fn show(session: &Session, id: &BackupId, plan: &str, dry_run: bool) -> Result<(), CommandError> {
+    if !dry_run {
+        session.ui().note(plan);
+        return Ok(());
+    }
+    session.ui().answer(&plan, &serde_json::json!({ "backup": id, "plan": plan.lines().collect::<Vec<_>>() }))
 }
 
 /// Other places to restore to than those of the configuration or of the backup.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Targets, choose};
+use super::restore::{Targets, choose, show};
 use super::{Outcome, Session, restore_db};
+use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{BackupId, BackupKind, Manifest, SourceName};
 use crate::repository::Selector;
@@ -50,6 +51,24 @@ struct Answer<'a> {
     config: Option<&'a PathBuf>,
 }
 
+/// A folder that holds nothing yet: a configuration is unpacked beside others, never over one.
+fn folder_for_review(asked_for: Option<PathBuf>, id: &BackupId) -> Result<PathBuf, CommandError> {
+    let is_free = |folder: &PathBuf| match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if let Some(folder) = asked_for {
+        if is_free(&folder) {
+            return Ok(folder);
+        }
+        let message = format!("cannot unpack the configuration to {}: it holds something", folder.display());
+        return Err(CommandError::new(ExitCode::Refused, message).hint("Name a new folder with `--config-to FOLDER`."));
+    }
+    let names = (2..).map(|number| format!("dcs-restored-{id}.{number}"));
+    let mut folders = std::iter::once(format!("dcs-restored-{id}")).chain(names).map(PathBuf::from);
+    Ok(folders.find(is_free).unwrap_or_default())
+}
+
 pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome {
     // Choose the backup and open everything it goes to.
     let repository = session.repository(args.dry_run).await?;
@@ -75,7 +94,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         Some(files) => Some(restore_files::plan(&context, files, sources, trash).await?),
         None => None,
     };
-    let folder = args.config_to.unwrap_or_else(|| PathBuf::from(format!("dcs-restored-{}", manifest.id)));
+    let folder = folder_for_review(args.config_to, &manifest.id)?;
     let mut shown = restore_db::shown(&manifest.id, &databases);
     if let Some(files) = &files {
         write!(shown, "\n{files}").ok();
@@ -83,7 +102,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     if manifest.config.is_some() {
         write!(shown, "  configuration to {} for review", folder.display()).ok();
     }
-    session.ui().note(&shown);
+    show(session, &manifest.id, &shown, args.dry_run)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Targets, choose};
+use super::restore::{Targets, choose, show};
 use super::{Outcome, Session};
 use crate::exit::ExitCode;
 use crate::model::BackupId;
@@ -71,7 +71,7 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     for component in &manifest.databases {
         plans.push(restore_database::plan(&context, component).await?);
     }
-    session.ui().note(&shown(&manifest.id, &plans));
+    show(session, &manifest.id, &shown(&manifest.id, &plans), args.dry_run)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }

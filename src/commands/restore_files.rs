@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Targets, choose};
+use super::restore::{Targets, choose, show};
 use super::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
@@ -69,7 +69,7 @@ pub(super) async fn run(args: RestoreFilesArgs, session: &Session) -> Outcome {
 
     // Plan: hold every row against what is there now.
     let plan = restore_files::plan(&context, &files, sources, trash).await?;
-    session.ui().note(&format!("restore files of {}\n{plan}", manifest.id));
+    show(session, &manifest.id, &format!("restore files of {}\n{plan}", manifest.id), args.dry_run)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
