@@ -125,7 +125,14 @@ async fn check(args: &CheckArgs, session: &Session) -> Outcome {
     let worst = checks.iter().find(|check| !check.ok);
     match worst {
         None => Ok(ExitCode::Done),
-        Some(check) => Err(CommandError::new(check.code, format!("the check of {} failed", check.subject))),
+        Some(Check { code, subject, error, .. }) => {
+            let mut failed = CommandError::new(*code, format!("the check of {subject} failed"));
+            if let Some(error) = error {
+                failed.causes.push(error.message.clone());
+                failed.hints.clone_from(&error.hints);
+            }
+            Err(failed)
+        }
     }
 }
 

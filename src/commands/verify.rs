@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::format;
 use crate::model::{BackupId, Manifest};
-use crate::repository::{ErrorKind, InvalidSelector, Repository, Selector};
+use crate::repository::{ErrorKind, InvalidSelector, Repository, RepositoryError, Selector};
 use crate::steps::Context;
 use crate::steps::verify::{self, Finding, Level, Verified};
 
@@ -64,6 +64,9 @@ enum LevelArg {
 struct Row {
     id: BackupId,
     ok: bool,
+    /// A newer dcs wrote it: it could not be looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    newer: bool,
     #[serde(flatten)]
     verified: Option<Verified>,
     findings: Vec<Finding>,
@@ -87,6 +90,7 @@ pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
         rows.push(Row {
             id: manifest.id,
             ok: verified.findings.is_empty(),
+            newer: false,
             findings: verified.findings.clone(),
             verified: Some(verified),
         });
@@ -94,7 +98,7 @@ pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
 
     // Report.
     session.ui().report(&text(&rows), &rows)?;
-    let damaged: Vec<&Row> = rows.iter().filter(|row| !row.ok).collect();
+    let damaged: Vec<&Row> = rows.iter().filter(|row| !row.ok && !row.newer).collect();
     if let Some(first) = damaged.first() {
         let message = match damaged.as_slice() {
             [row] => format!(
@@ -109,6 +113,11 @@ pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
             first.id,
             first.id.kind()
         )));
+    }
+    let newer = rows.iter().filter(|row| row.newer).count();
+    if newer > 0 {
+        let message = format!("{newer} of {} backups were written by a newer dcs and could not be checked", rows.len());
+        return Err(CommandError::new(ExitCode::Refused, message).hint("Install a newer dcs."));
     }
     Ok(ExitCode::Done)
 }
@@ -131,7 +140,7 @@ async fn choose_all(
                 match backup.manifest {
                     Ok(manifest) => manifests.push(manifest),
                     Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),
-                    Err(error) => rows.push(damaged(session, backup.id, &error)),
+                    Err(error) => rows.push(unreadable(session, backup.id, &error)),
                 }
             }
             return Ok((manifests, rows));
@@ -140,16 +149,21 @@ async fn choose_all(
     Ok((vec![choose(session, repository, choice, "anything", |_| true).await?], Vec::new()))
 }
 
-fn damaged(session: &Session, id: BackupId, error: &dyn std::error::Error) -> Row {
+fn unreadable(session: &Session, id: BackupId, error: &RepositoryError) -> Row {
     session.ui().warn(&error.to_string());
     let finding = Finding { subject: format!("manifest of {id}"), reason: error.to_string() };
-    Row { id, ok: false, verified: None, findings: vec![finding] }
+    let newer = error.kind == ErrorKind::Unsupported;
+    Row { id, ok: false, newer, verified: None, findings: vec![finding] }
 }
 
 fn text(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
-        let state = if row.ok { "ok" } else { "DAMAGED" };
+        let state = match (row.ok, row.newer) {
+            (true, _) => "ok",
+            (false, true) => "NEWER",
+            (false, false) => "DAMAGED",
+        };
         let looked = row.verified.as_ref().map_or(String::new(), |verified| {
             let parts = format::count(verified.parts, "part");
             format!("  {parts}, {}, {}", format::count(verified.objects, "object"), format::bytes(verified.bytes))

@@ -119,7 +119,10 @@ impl Repository {
         }
         let wanted = Selector::Latest(before).to_string();
         let error = RepositoryError::new(ErrorKind::NotFound, "find backup", wanted);
-        let passed = if skipped.is_empty() { String::new() } else { format!(", {} passed over", skipped.len()) };
+        let passed = match skipped.as_slice() {
+            [] => String::new(),
+            [first, ..] => format!(", {} passed over; {first}", skipped.len()),
+        };
         Err(error.with_detail(format!("{good} good backups hold {needed}{passed}")))
     }
 

@@ -8,7 +8,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::format;
 use crate::model::{BackupId, BackupKind, Manifest};
-use crate::repository::ErrorKind;
+use crate::repository::{ErrorKind, RepositoryError};
 use crate::ui::Table;
 
 /// List the backups, oldest first
@@ -48,11 +48,12 @@ impl Row {
         }
     }
 
-    fn damaged(id: BackupId, error: &dyn std::error::Error) -> Self {
+    /// What a newer dcs wrote cannot be read here, and is not damaged.
+    fn unreadable(id: BackupId, error: &RepositoryError) -> Self {
         Self {
             kind: id.kind(),
             id,
-            state: "damaged",
+            state: if error.kind == ErrorKind::Unsupported { "newer" } else { "damaged" },
             finished_at: None,
             databases: Vec::new(),
             objects: 0,
@@ -84,7 +85,7 @@ pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
             Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),
             Err(error) => {
                 session.ui().warn(&error.to_string());
-                rows.push(Row::damaged(backup.id, &error));
+                rows.push(Row::unreadable(backup.id, &error));
             }
         }
     }
@@ -99,10 +100,15 @@ pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
     }
     let text = if rows.is_empty() { String::new() } else { table.to_string() };
     session.ui().answer(&text, &rows)?;
-    let damaged = rows.iter().filter(|row| row.state == "damaged").count();
+    let count = |state: &str| rows.iter().filter(|row| row.state == state).count();
+    let (damaged, newer, all) = (count("damaged"), count("newer"), rows.len());
     if damaged > 0 {
-        let message = format!("{} of {} backups cannot be read", damaged, rows.len());
+        let message = format!("{damaged} of {all} backups cannot be read");
         return Err(CommandError::new(ExitCode::Damage, message).hint("See what is wrong: `dcs verify all`."));
+    }
+    if newer > 0 {
+        let message = format!("{newer} of {all} backups were written by a newer dcs");
+        return Err(CommandError::new(ExitCode::Refused, message).hint("Install a newer dcs."));
     }
     Ok(ExitCode::Done)
 }
