@@ -1,0 +1,168 @@
+//! Restores into a system that lives: what differs is kept, what is extra stays, and nothing happens unasked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::on_both;
+use crate::system::{Size, State, System, assert_same};
+
+const CHANGE: &str = "UPDATE books SET title = 'changed' WHERE id < 50; CREATE TABLE new_one (a int);";
+
+async fn change(system: &System) -> State {
+    system.live.write(0, "a/b", "other content of another length").await;
+    // As long as before: only the content tells.
+    system.live.write(0, "a.b", "A.B").await;
+    system.live.write(1, "extra/object", "extra").await;
+    system.live.delete(0, "plus+and%percent%2B.txt").await;
+    system.database.execute(CHANGE).await;
+    system.state().await
+}
+
+async fn displaces_what_differs_and_keeps_the_rest(system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    let before = system.state().await;
+    dcs.run(&["backup", "complete"]).ok();
+    let changed = change(&system).await;
+    let backups = system.backup_objects().await;
+
+    // Looking and refusing change nothing, here and in the backup bucket.
+    for command in ["restore-complete", "restore-files", "restore-db"] {
+        dcs.run(&[command, "--dry-run"]).ok();
+        dcs.run(&[command]).fails(5, "confirmation").says("--yes");
+    }
+    dcs.run(&["backup", "complete", "--dry-run"]).ok();
+    assert_same(&changed, &system.state().await);
+    assert!(system.database.kept().await.is_empty() && system.bucket(&system.trash).await.is_empty());
+    assert_eq!(backups, system.backup_objects().await);
+
+    dcs.run(&["restore-complete", "--yes"]).ok().answers("2 replaced").answers("1 object added");
+    let mut expected = before.clone();
+    expected.objects.insert("1/extra/object".to_owned(), changed.objects["1/extra/object"].clone());
+    assert_same(&expected, &system.state().await);
+
+    // What was displaced is all there.
+    let trash = system.bucket(&system.trash).await;
+    for key in ["0/a/b", "0/a.b"] {
+        let old = &changed.objects[key].sha256;
+        assert!(trash.values().any(|found| found.sha256 == *old), "{key} is not in the trash: {:?}", trash.keys());
+    }
+    let kept = system.database.kept().await;
+    let [kept] = kept.as_slice() else { panic!("{kept:?}") };
+    let mut old = State { database: system.database.contents_of(kept).await, ..changed.clone() };
+    // The comment of what is kept says what it was.
+    if let Some(own) = changed.database.get("database") {
+        assert!(old.database["database"][0].contains("the dream, it's ü"), "{:?}", old.database["database"]);
+        old.database.insert("database".to_owned(), own.clone());
+    }
+    assert_same(&changed, &old);
+
+    // Again: nothing differs any more.
+    dcs.run(&["restore-complete", "--yes"]).ok().answers("0 objects added, 0 replaced");
+    assert_same(&expected, &system.state().await);
+    assert_eq!(trash, system.bucket(&system.trash).await);
+    system.remove().await;
+}
+
+async fn restores_what_is_asked_for(mut system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    let before = system.state().await;
+    dcs.run(&["backup", "complete"]).ok();
+    system.lose_everything().await;
+    let [books, apps] = system.live.buckets().clone();
+    let (books, apps) = (format!("live/{books}"), format!("live/{apps}"));
+
+    dcs.run(&["restore-files", "--only", "live/other"]).fails(10, "live/other").says(&apps);
+    dcs.run(&["restore-db", "--only", "other"]).fails(10, "databases");
+    dcs.run(&["restore-files", "--only", &apps]).ok().answers("300 objects added");
+    system.live.make_bucket(0).await;
+    let objects = system.live.objects().await;
+    assert!(objects.keys().all(|key| key.starts_with("1/")) && objects.len() == 300, "{:?}", objects.keys());
+    dcs.run(&["restore-db", "--only", "dream"]).ok();
+    dcs.run(&["restore-files", "--only", &books, "--only", &apps]).ok().answers("300 the same");
+    assert_same(&before, &system.state().await);
+    system.remove().await;
+}
+
+/// A live system is written to while its backup is made.
+async fn is_backed_up_while_it_is_written_to(mut system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    let before = system.state().await;
+    let done = Arc::new(AtomicBool::new(false));
+    let system_now = &system;
+    let backup = {
+        let done = Arc::clone(&done);
+        let dcs = dcs.clone();
+        tokio::task::spawn_blocking(move || {
+            let output = dcs.run(&["backup", "complete"]);
+            done.store(true, Ordering::SeqCst);
+            output
+        })
+    };
+    let mut number = 0;
+    while !done.load(Ordering::SeqCst) {
+        for key in [format!("0 first/{number}"), format!("5 between/{number}"), format!("zz last/{number}")] {
+            system_now.live.append(1, &key, &format!("written meanwhile {number}")).await;
+        }
+        let row = format!("INSERT INTO books (title, status) VALUES ('meanwhile {number}', 'draft')");
+        system_now.database.execute(&row).await;
+        number += 1;
+    }
+    backup.await.unwrap().ok();
+    dcs.run(&["verify", "--level", "contents"]).ok();
+    let after = system.live.objects().await;
+    system.lose_everything().await;
+    dcs.run(&["restore-complete", "--yes"]).ok();
+    let restored = system.live.objects().await;
+    for (key, found) in &before.objects {
+        assert_eq!(restored.get(key), Some(found), "{key}");
+    }
+    for (key, found) in &restored {
+        assert_eq!(after.get(key), Some(found), "{key}");
+    }
+    system.remove().await;
+}
+
+async fn is_quiet_when_told_and_answers_in_one_document(mut system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init", "-q"]).ok().silent();
+    for what in ["db", "files", "config", "complete"] {
+        dcs.run(&["backup", what, "-q"]).ok().silent();
+        assert_eq!(dcs.run(&["backup", what, "--json"]).ok().json()["code"], 0);
+        dcs.run(&["backup", what, "--json", "--dry-run"]).ok().json();
+    }
+    dcs.run(&["verify", "-q"]).ok().silent();
+    dcs.run(&["config", "check", "-q"]).ok().silent();
+    system.lose_everything().await;
+    dcs.run(&["restore-complete", "-q"]).ok().silent();
+    for command in [
+        &["init"][..],
+        &["config", "show"],
+        &["config", "check"],
+        &["backup", "list"],
+        &["backup", "show", "latest"],
+        &["verify", "all", "--level", "presence"],
+        &["restore-files", "--dry-run"],
+        &["restore-db", "--dry-run"],
+        &["restore-complete", "--dry-run"],
+        &["restore-files", "--yes"],
+        &["restore-db", "--yes"],
+        &["restore-complete", "--yes"],
+    ] {
+        let output = dcs.run(&[command, &["--json"]].concat()).ok();
+        output.json();
+        assert!(output.stderr.is_empty(), "{output}");
+    }
+    let failed = dcs.run(&["backup", "show", "20200101T000000Z-db-k3x9", "--json"]).code(10);
+    let error: serde_json::Value = serde_json::from_str(&failed.stderr).unwrap();
+    assert_eq!(error["code"], 10, "{failed}");
+    assert!(failed.stdout.is_empty() && error["hints"][0].is_string() && error["message"].is_string(), "{failed}");
+    system.remove().await;
+}
+
+on_both!(displaces_what_differs_and_keeps_the_rest, Size::Small);
+on_both!(restores_what_is_asked_for, Size::Small);
+on_both!(is_backed_up_while_it_is_written_to, Size::Small);
+on_both!(is_quiet_when_told_and_answers_in_one_document, Size::Small);
