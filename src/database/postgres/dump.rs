@@ -1,4 +1,8 @@
 //! A dump under way: the snapshot, what was counted in it, and `pg_dump` reading the same snapshot.
+//!
+//! `pg_dump` is started before anything is counted, and has its own locks when it writes its first byte. Were it started
+//! later, a TRUNCATE that queued up behind our locks would be in its way, and all three would wait for each other: PostgreSQL
+//! cannot see that circle. In the moment that is left, a tool that waits is given up early, and all begins anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +11,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::catalog::Relation;
 use super::session::Session;
 use super::{Server, catalog, properties, snapshot};
 use crate::database::tools::Tools;
 use crate::database::{DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, Result};
 use crate::model::RunId;
-use crate::model::database::{Fingerprint, ServerInfo};
+use crate::model::database::{Fingerprint, SequenceRange, ServerInfo};
 
 const LONGEST_GLOBALS: usize = 64 << 20;
+const ATTEMPTS: usize = 5;
+/// We hold every lock that `pg_dump` asks for: what it has to wait for waits for us.
+const TOOL_LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const ABORT_WAIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn preflight(server: &Server, run: &RunId) -> Result<ServerInfo> {
@@ -34,13 +42,12 @@ pub(super) struct PostgresDump {
     server: Arc<Server>,
     run: RunId,
     session: Session,
-    tools: Tools,
-    snapshot: String,
     application: String,
     fingerprint: Fingerprint,
     properties: String,
     globals: Option<(String, bool)>,
-    opened: bool,
+    /// Until it is opened.
+    stream: Option<DumpStream>,
     ended: Arc<AtomicBool>,
 }
 
@@ -50,32 +57,79 @@ impl PostgresDump {
         let (info, tools) = check(&server, &session).await?;
         let properties = properties::script(&session, info.major).await?;
         let globals = globals(&server, &session, &tools, &options.run).await?;
-        let snapshot = snapshot::take(&session, server.lock_timeout).await?;
-        let tables = catalog::counts(&session, "count the rows of", &snapshot.relations).await?;
-        let sequences = catalog::sequences(&session, "read the sequences of").await?;
-        Ok(Self {
+        let application = Server::application(&options.run);
+        let started = start(&server, &session, &tools, &application).await?;
+        let mut dump = Self {
             run: options.run.clone(),
-            application: Server::application(&options.run),
+            application,
             server,
             session,
-            tools,
-            snapshot: snapshot.name,
-            fingerprint: Fingerprint { tables, sequences },
+            fingerprint: Fingerprint { tables: Vec::new(), sequences: started.sequences },
             properties,
             globals,
-            opened: false,
+            stream: Some(started.stream),
             ended: Arc::default(),
-        })
-    }
-
-    async fn end_tool(&self) -> Result<()> {
-        if self.session.is_closed() {
-            let session = self.server.connect(self.server.database(), &self.run).await?;
-            return self.server.end_backends(&session, &self.application).await;
+        };
+        match catalog::counts(&dump.session, "count the rows of", &started.relations).await {
+            Ok(tables) => dump.fingerprint.tables = tables,
+            Err(error) => {
+                Box::new(dump).abort().await;
+                return Err(error);
+            }
         }
-        self.session.run("leave the snapshot of", "ROLLBACK").await?;
-        self.server.end_backends(&self.session, &self.application).await
+        Ok(dump)
     }
+}
+
+struct Started {
+    relations: Vec<Relation>,
+    sequences: Vec<SequenceRange>,
+    stream: DumpStream,
+}
+
+/// Takes the snapshot and starts the tool on it, again while locks are in the way. Leaves the session in the snapshot.
+async fn start(server: &Server, session: &Session, tools: &Tools, application: &str) -> Result<Started> {
+    let mut attempt = 1;
+    loop {
+        let taken = snapshot::take(session, server.lock_timeout).await?;
+        // The tool reads the sequences before it writes anything: what was before must be read before it starts.
+        let sequences = catalog::sequences(session, "read the sequences of").await?;
+        match try_start(server, tools, application, &taken.name).await {
+            Ok(stream) => return Ok(Started { relations: taken.relations, sequences, stream }),
+            // The message of a timeout may be in the server's own language.
+            Err(error) if matches!(error.kind, ErrorKind::ToolFailed | ErrorKind::Refused) && attempt < ATTEMPTS => {
+                tracing::info!(%error, attempt, "a dump is begun anew");
+                session.run("leave the snapshot of", "ROLLBACK").await?;
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn try_start(server: &Server, tools: &Tools, application: &str, snapshot: &str) -> Result<DumpStream> {
+    let target = &server.tools_target;
+    let arguments = vec![
+        "--format=custom".to_owned(),
+        "--compress=0".to_owned(),
+        "--no-password".to_owned(),
+        format!("--lock-wait-timeout={}", TOOL_LOCK_TIMEOUT.as_millis()),
+        format!("--snapshot={snapshot}"),
+        format!("--dbname={}", target.conninfo(&target.database, application, &[])),
+    ];
+    let mut stream = server.tool("pg_dump", "dump", arguments).stream(tools).await?;
+    let first = stream.try_next().await?;
+    Ok(stream::iter(first.map(Ok)).chain(stream).boxed())
+}
+
+/// Ends the transaction of the session, and the tool wherever it runs.
+async fn end(server: &Server, session: &Session, run: &RunId, application: &str) -> Result<()> {
+    if session.is_closed() {
+        let session = server.connect(server.database(), run).await?;
+        return server.end_backends(&session, application).await;
+    }
+    session.run("leave the snapshot of", "ROLLBACK").await?;
+    server.end_backends(session, application).await
 }
 
 /// The server's roles, with their passwords where the role may read these.
@@ -117,20 +171,10 @@ impl DumpSession for PostgresDump {
     }
 
     async fn open(&mut self) -> Result<DumpStream> {
-        if std::mem::replace(&mut self.opened, true) {
+        let Some(dump) = self.stream.take() else {
             return Err(DatabaseError::new(ErrorKind::Other, "dump", self.server.subject.as_str())
                 .with_detail("a session is dumped once"));
-        }
-        let target = &self.server.tools_target;
-        let arguments = vec![
-            "--format=custom".to_owned(),
-            "--compress=0".to_owned(),
-            "--no-password".to_owned(),
-            format!("--lock-wait-timeout={}", self.server.lock_timeout.as_millis().max(1)),
-            format!("--snapshot={}", self.snapshot),
-            format!("--dbname={}", target.conninfo(&target.database, &self.application, &[])),
-        ];
-        let dump = self.server.tool("pg_dump", "dump", arguments).stream(&self.tools).await?;
+        };
         // Noted only where the stream ends cleanly, which one that breaks never does.
         let state = (dump, Arc::clone(&self.ended));
         Ok(stream::try_unfold(state, |(mut dump, ended)| async move {
@@ -158,8 +202,10 @@ impl DumpSession for PostgresDump {
         Ok(self.fingerprint)
     }
 
-    async fn abort(self: Box<Self>) {
-        match tokio::time::timeout(ABORT_WAIT, self.end_tool()).await {
+    async fn abort(mut self: Box<Self>) {
+        drop(self.stream.take());
+        let ended = end(&self.server, &self.session, &self.run, &self.application);
+        match tokio::time::timeout(ABORT_WAIT, ended).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, application = self.application, "an aborted dump may run on"),
             Err(_) => tracing::warn!(application = self.application, "an aborted dump may run on: no answer"),
