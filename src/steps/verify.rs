@@ -52,26 +52,22 @@ pub const MOST_FINDINGS: usize = 1000;
 const PACKS: usize = 64;
 const GETS: usize = 3;
 
-/// Verifies all that a backup's manifest names.
+/// Verifies all that a backup's manifest names, and the texts for a restore without dcs.
 pub async fn verify(context: &Context, manifest: &Manifest, level: Level) -> Result<Verified> {
-    let verified = Verified { level, parts: 0, objects: 0, bytes: 0, damage: 0, findings: Vec::new() };
-    let mut run = Run { context, verified };
-    let packed: u64 = manifest.files.iter().map(|files| files.pack_bytes).sum();
-    context.progress.begin(
-        &format!("verify {}", manifest.id),
-        0,
-        packed + manifest.artefacts().map(|part| part.size).sum::<u64>(),
-    );
+    let mut run = Run::begin(context, manifest, level);
     let result = run.all(manifest).await;
     context.progress.end();
     result.map(|()| run.verified)
 }
 
 /// Checks every stored byte that the components of `manifest` need, before a restore touches anything. The first damage
-/// is the error.
+/// is the error. The texts for a restore without dcs are not needed: their damage must not stop one with it.
 pub async fn require_intact(context: &Context, manifest: &Manifest) -> Result<()> {
-    let verified = verify(context, manifest, Level::Checksum).await?;
-    match verified.findings.into_iter().next() {
+    let mut run = Run::begin(context, manifest, Level::Checksum);
+    let result = run.needed(manifest).await;
+    context.progress.end();
+    result?;
+    match run.verified.findings.into_iter().next() {
         None => Ok(()),
         Some(Finding { subject, reason }) => {
             let subject = format!("{} of backup {}", subject.escape_debug(), manifest.id);
@@ -85,13 +81,18 @@ struct Run<'a> {
     verified: Verified,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn begin(context: &'a Context, manifest: &Manifest, level: Level) -> Self {
+        let packed: u64 = manifest.files.iter().map(|files| files.pack_bytes).sum();
+        let stored = packed + manifest.artefacts().map(|part| part.size).sum::<u64>();
+        context.progress.begin(&format!("verify {}", manifest.id), 0, stored);
+        let verified = Verified { level, parts: 0, objects: 0, bytes: 0, damage: 0, findings: Vec::new() };
+        Self { context, verified }
+    }
+
     async fn all(&mut self, manifest: &Manifest) -> Result<()> {
-        let depth = if self.verified.level == Level::Presence { Depth::Presence } else { Depth::Checksum };
-        let parts: Vec<Part> = manifest.artefacts().cloned().collect();
-        self.sums(manifest, &parts, depth).await?;
-        self.parts(parts, depth).await?;
-        self.packs(manifest, depth).await?;
+        self.sums(manifest).await?;
+        self.needed(manifest).await?;
         if self.verified.level == Level::Contents {
             self.artefact_contents(manifest).await?;
             self.object_contents(manifest).await?;
@@ -99,8 +100,14 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Checks what a restore by dcs reads.
+    async fn needed(&mut self, manifest: &Manifest) -> Result<()> {
+        self.parts(manifest.artefacts().cloned().collect()).await?;
+        self.packs(manifest).await
+    }
+
     /// Compares SHA256SUMS with the manifest, and checks what only SHA256SUMS names: the texts for a restore without dcs.
-    async fn sums(&mut self, manifest: &Manifest, parts: &[Part], depth: Depth) -> Result<()> {
+    async fn sums(&mut self, manifest: &Manifest) -> Result<()> {
         let path = layout::sums(&manifest.id);
         let Some(bytes) = self.context.repository.get(&path).await? else {
             self.found(path.as_str(), "it is missing");
@@ -110,7 +117,7 @@ impl Run<'_> {
             self.found(path.as_str(), "it is no text");
             return Ok(());
         };
-        for part in parts {
+        for part in manifest.artefacts() {
             if sums::find(list, &part.path) != Some(part.sha256) {
                 self.found(path.as_str(), &format!("it has not the digest of {}", part.path));
             }
@@ -118,15 +125,15 @@ impl Run<'_> {
         for only in [layout::recovery(&manifest.id), layout::pack_sums(&manifest.id)] {
             if let Some(expected) = sums::find(list, &only) {
                 self.verified.parts += 1;
-                self.text(&only, expected, depth).await?;
-            } else if only == layout::recovery(&manifest.id) {
+                self.text(&only, expected).await?;
+            } else if only == layout::recovery(&manifest.id) || manifest.files.is_some() {
                 self.found(path.as_str(), &format!("it does not name {only}"));
             }
         }
         Ok(())
     }
 
-    async fn text(&mut self, path: &Key, expected: crate::model::Digest, depth: Depth) -> Result<()> {
+    async fn text(&mut self, path: &Key, expected: crate::model::Digest) -> Result<()> {
         let head = self.context.repository.store.head(&self.context.repository.address(path)?).await;
         let size = match head {
             Ok(head) => head.size,
@@ -136,15 +143,17 @@ impl Run<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        self.parts_quietly(vec![Part { path: path.clone(), size, sha256: expected }], depth).await
+        // Only its digest is written down, so every level reads it.
+        self.parts_at(Depth::Checksum, vec![Part { path: path.clone(), size, sha256: expected }]).await
     }
 
-    async fn parts(&mut self, parts: Vec<Part>, depth: Depth) -> Result<()> {
+    async fn parts(&mut self, parts: Vec<Part>) -> Result<()> {
         self.verified.parts += parts.len() as u64;
-        self.parts_quietly(parts, depth).await
+        let depth = if self.verified.level == Level::Presence { Depth::Presence } else { Depth::Checksum };
+        self.parts_at(depth, parts).await
     }
 
-    async fn parts_quietly(&mut self, parts: Vec<Part>, depth: Depth) -> Result<()> {
+    async fn parts_at(&mut self, depth: Depth, parts: Vec<Part>) -> Result<()> {
         let repository = self.context.repository.clone();
         let mut checked = std::pin::pin!(repository.check_parts(parts, depth));
         while let Some((part, result)) = checked.next().await {
@@ -155,7 +164,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn packs(&mut self, manifest: &Manifest, depth: Depth) -> Result<()> {
+    async fn packs(&mut self, manifest: &Manifest) -> Result<()> {
         let Some(files) = &manifest.files else { return Ok(()) };
         let subject = layout::pack_list(&manifest.id).to_string();
         let list = read_pack_list(self.context.repository.open_artefact(&files.pack_list), subject.clone());
@@ -174,7 +183,7 @@ impl Run<'_> {
                     }
                 }
             }
-            self.parts(parts, depth).await?;
+            self.parts(parts).await?;
         }
         Ok(())
     }
