@@ -1,0 +1,414 @@
+//! A small complete system: live buckets, a trash, a database, a configuration, and a repository; all of its own.
+//!
+//! It is in one of two states, [`System::seed`]'s or [`System::change`]'s, which differ in an object, a missing object and
+//! a row: a restore that should not have begun shows, and so does one that stopped half way.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers of tests, of which each binary uses a part"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use dcs::archive::gzip::Level;
+use dcs::database::{Database, SqliteDatabase};
+use dcs::model::manifest::Origins;
+use dcs::model::progress::Silent;
+use dcs::model::{
+    Attributes, BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, Secret, SourceName,
+};
+use dcs::repository::Repository;
+use dcs::steps::backup::{self, BackupOptions};
+use dcs::steps::restore::{self, CompletePlan, CompleteRestored};
+use dcs::steps::restore_files::Trash;
+use dcs::steps::verify::{self, Level as Depth, Verified};
+use dcs::steps::{Context, Result, restore_database, restore_files};
+use dcs::store::dir::DirectoryStore;
+use dcs::store::retry::{RetryPolicy, RetryStore};
+use dcs::store::s3::{S3Options, S3Store};
+use dcs::store::{GetOptions, ListOptions, Listed, ObjectStore, Precondition};
+use futures_util::TryStreamExt;
+use tempfile::TempDir;
+
+use crate::postgres::Scratch;
+use crate::support::{self, S3Env};
+
+pub const COVER: &str = "42/cover.jpg";
+pub const COVER_CHANGED: &[u8] = b"the cover that was drawn after the backup";
+pub const GONE: &str = "43/n\u{e4}me + %.txt";
+/// Large enough to be stored in parts, here and in a pack.
+pub const LARGE: &str = "44/large.bin";
+
+/// Everything live, by bucket and key; the rows by `rows`; what lies beside the database by `beside`.
+pub type Live = BTreeMap<String, Vec<u8>>;
+
+pub struct System {
+    pub root: PathBuf,
+    pub live: Arc<dyn ObjectStore>,
+    pub vault: Arc<dyn ObjectStore>,
+    pub buckets: Buckets,
+    server: Option<Server>,
+    folder: Option<TempDir>,
+}
+
+pub struct Buckets {
+    pub books: BucketName,
+    pub apps: BucketName,
+    pub trash: BucketName,
+    pub backups: BucketName,
+}
+
+struct Server {
+    s3: S3Env,
+    scratch: Scratch,
+}
+
+/// What a command left.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+impl System {
+    /// Directory stores and SQLite, seeded, with an empty repository.
+    pub async fn embedded() -> Self {
+        let folder = support::folder();
+        for name in ["live", "vault", "db", "etc"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut system = Self::reopen(folder.path());
+        system.folder = Some(folder);
+        let stores = format!(
+            "[stores.live]\npath = \"{0}/live\"\n[stores.vault]\npath = \"{0}/vault\"\n[databases.dream]\nurl = \"sqlite:{0}/db/dream.db\"\n",
+            system.root.display()
+        );
+        system.begin(&stores).await;
+        system
+    }
+
+    /// The embedded system at `root` that another process made.
+    pub fn reopen(root: &Path) -> Self {
+        let open = |name: &str| Arc::new(DirectoryStore::open(root.join(name)).unwrap());
+        let name = support::bucket;
+        Self {
+            root: root.to_owned(),
+            live: open("live"),
+            vault: open("vault"),
+            buckets: Buckets {
+                books: name("books"),
+                apps: name("apps"),
+                trash: name("trash"),
+                backups: name("backups"),
+            },
+            server: None,
+            folder: None,
+        }
+    }
+
+    /// S3 and PostgreSQL, seeded, with an empty repository. Needs [`Self::remove`] in the end.
+    pub async fn served(s3: S3Env, postgres: &str) -> Self {
+        let folder = support::folder();
+        std::fs::create_dir(folder.path().join("etc")).unwrap();
+        let options = S3Options::new(s3.endpoint.clone(), s3.region.clone());
+        let store = S3Store::open(options.keys(s3.access_key.clone(), Secret::new(s3.secret_key.clone()))).unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(RetryStore::new(store, RetryPolicy::default()));
+        let scratch = Scratch::create(postgres, "dcs-damage").await;
+        let name = support::unique_bucket;
+        let stores = format!(
+            "[stores.live]\nendpoint = \"{0}\"\nregion = \"{1}\"\n[stores.vault]\nendpoint = \"{0}\"\nregion = \"{1}\"\n[databases.dream]\nurl = \"{2}\"\n",
+            s3.endpoint,
+            s3.region,
+            scratch.url_as(None, &scratch.name)
+        );
+        let system = Self {
+            root: folder.path().to_owned(),
+            live: store.clone(),
+            vault: store,
+            buckets: Buckets {
+                books: name("books"),
+                apps: name("apps"),
+                trash: name("trash"),
+                backups: name("backups"),
+            },
+            server: Some(Server { s3, scratch }),
+            folder: Some(folder),
+        };
+        system.begin(&stores).await;
+        system
+    }
+
+    async fn begin(&self, stores: &str) {
+        let Buckets { books, apps, trash, backups } = &self.buckets;
+        let root = self.root.display();
+        let settings = format!(
+            "state_dir = \"{root}/state\"\n{stores}[trash]\nstore = \"live\"\nbucket = \"{trash}\"\n[backup]\nstore = \"vault\"\n\
+             bucket = \"{backups}\"\ndatabases = [\"dream\"]\nfiles = [\"live/{books}\", \"live/{apps}\"]\nconfig = [\"{root}/etc\"]\n"
+        );
+        std::fs::write(self.root.join("dcs.toml"), settings).unwrap();
+        std::fs::write(self.root.join("etc/compose.yaml"), "services: {}\n").unwrap();
+        for bucket in [books, apps, trash] {
+            self.live.create_bucket(bucket).await.unwrap();
+        }
+        Repository::init(self.vault.clone(), backups.clone(), Prefix::root()).await.unwrap();
+        let schema = "CREATE TABLE books (id INTEGER PRIMARY KEY, title TEXT)";
+        self.sql(schema).await;
+        self.seed().await;
+    }
+
+    /// The state that is backed up.
+    pub async fn seed(&self) {
+        let Buckets { books, apps, .. } = &self.buckets;
+        self.put(books, "42/book one.epub", "a book of some length ".repeat(300).as_bytes()).await;
+        self.put(books, COVER, b"the cover").await;
+        self.put(books, GONE, b"a text under a name that is no word").await;
+        self.put(apps, "reader/app.apk", b"an app").await;
+        self.sql("DELETE FROM books").await;
+        self.sql("INSERT INTO books VALUES (1, 'one'), (2, 'two'), (42, 'forty-two')").await;
+    }
+
+    /// Adds an object that is uploaded in parts.
+    pub async fn add_large(&self) {
+        self.put(&self.buckets.books, LARGE, noise()).await;
+    }
+
+    /// The state that a restore finds.
+    pub async fn change(&self) {
+        let books = &self.buckets.books;
+        self.put(books, COVER, COVER_CHANGED).await;
+        self.live.delete(&support::at(books, GONE)).await.unwrap();
+        self.live.delete(&support::at(books, LARGE)).await.unwrap();
+        self.sql("DELETE FROM books").await;
+        self.sql("INSERT INTO books VALUES (1, 'one'), (3, 'written after the backup')").await;
+    }
+
+    async fn put(&self, bucket: &BucketName, key: &str, content: &[u8]) {
+        let body = Bytes::copy_from_slice(content);
+        let at = support::at(bucket, key);
+        self.live.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+    }
+
+    pub fn database_path(&self) -> PathBuf {
+        self.root.join("db/dream.db")
+    }
+
+    pub async fn sql(&self, statement: &str) {
+        match &self.server {
+            Some(server) => server.scratch.client().await.batch_execute(statement).await.unwrap(),
+            None => rusqlite::Connection::open(self.database_path()).unwrap().execute_batch(statement).unwrap(),
+        }
+    }
+
+    /// The rows of the live database, a line each.
+    pub async fn rows(&self) -> String {
+        let query = "SELECT id, title FROM books ORDER BY id";
+        let rows: Vec<(i32, String)> = if let Some(server) = &self.server {
+            let rows = server.scratch.client().await.query(query, &[]).await.unwrap();
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+        } else {
+            let connection = rusqlite::Connection::open(self.database_path()).unwrap();
+            let integrity: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            assert_eq!(integrity, "ok");
+            let mut statement = connection.prepare(query).unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(std::result::Result::unwrap).collect()
+        };
+        rows.iter().fold(String::new(), |text, (id, title)| format!("{text}{id} {title}\n"))
+    }
+
+    /// Databases of the server, or files in the folder, that belong to the live one.
+    async fn beside(&self) -> String {
+        match &self.server {
+            Some(server) => server.scratch.family().await.join("\n"),
+            None => names_in(&self.root.join("db")).join("\n"),
+        }
+    }
+
+    /// Everything that a restore could change.
+    pub async fn everything(&self) -> Live {
+        let Buckets { books, apps, trash, .. } = &self.buckets;
+        let mut live = Live::new();
+        for bucket in [books, apps, trash] {
+            live.append(&mut self.contents(bucket).await);
+        }
+        live.insert("rows".to_owned(), self.rows().await.into_bytes());
+        live.insert("beside".to_owned(), self.beside().await.into_bytes());
+        live
+    }
+
+    /// The objects of a live bucket, by bucket and key.
+    pub async fn contents(&self, bucket: &BucketName) -> Live {
+        objects(&self.live, bucket).await
+    }
+
+    /// Runs dcs with this system's configuration and nothing of our environment.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dcs"));
+        command.args(arguments).current_dir(&self.root).env_clear().stdin(Stdio::null()).env("HOME", &self.root);
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        if let Some(server) = &self.server {
+            command.env("AWS_ACCESS_KEY_ID", &server.s3.access_key).env("AWS_SECRET_ACCESS_KEY", &server.s3.secret_key);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().expect("it exits");
+        Ran { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Runs dcs, which has to succeed.
+    pub fn succeed(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.text());
+        ran
+    }
+
+    /// Makes a complete backup by the binary.
+    pub fn make_backup(&self) -> BackupId {
+        let ran = self.succeed(&["--json", "backup", "complete"]);
+        let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        answer["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The live database of the embedded system.
+    pub fn database(&self) -> Arc<dyn Database> {
+        Arc::new(SqliteDatabase::open(self.database_path()))
+    }
+
+    pub async fn context(
+        &self,
+        vault: Arc<dyn ObjectStore>,
+        live: Arc<dyn ObjectStore>,
+        database: Arc<dyn Database>,
+    ) -> Context {
+        let spool = self.root.join("state");
+        std::fs::create_dir_all(&spool).unwrap();
+        Context {
+            run: RunId::create(),
+            host: "atlas".to_owned(),
+            repository: Repository::open(vault, self.buckets.backups.clone(), Prefix::root()).await.unwrap(),
+            stores: BTreeMap::from([("live".to_owned(), live)]),
+            databases: BTreeMap::from([("dream".to_owned(), database)]),
+            spool,
+            progress: Arc::new(Silent),
+            transfers: 4,
+        }
+    }
+
+    /// A context in which nothing goes wrong.
+    pub async fn sound(&self) -> Context {
+        self.context(self.vault.clone(), self.live.clone(), self.database()).await
+    }
+
+    /// Makes a complete backup by the library.
+    pub async fn back_up(&self, context: &Context) -> Result<Manifest> {
+        let source = |bucket: &BucketName| FileSource {
+            store: "live".to_owned(),
+            bucket: Some(bucket.clone()),
+            prefix: Prefix::root(),
+        };
+        let options = BackupOptions {
+            kind: BackupKind::Complete,
+            note: None,
+            databases: vec!["dream".to_owned()],
+            files: vec![source(&self.buckets.books), source(&self.buckets.apps)],
+            config: vec![self.root.join("etc")],
+            capture: Vec::new(),
+            level: Level::default(),
+            workers: 2,
+            origins: Origins::default(),
+        };
+        let plan = backup::plan(context, options).await?;
+        backup::execute(context, plan).await
+    }
+
+    /// Restores databases and files of a backup by the library, as `restore-complete` does.
+    pub async fn restore(&self, context: &Context, manifest: &Manifest) -> Result<CompleteRestored> {
+        let mut databases = Vec::new();
+        for component in &manifest.databases {
+            databases.push(restore_database::plan(context, component).await?);
+        }
+        let files = manifest.files.as_ref().unwrap();
+        let sources: Vec<SourceName> = files.sources.iter().map(|summary| summary.source.clone()).collect();
+        let trash = Trash { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
+        let files = Some(restore_files::plan(context, files, sources, Some(trash)).await?);
+        verify::require_intact(context, manifest).await?;
+        restore::execute(context, CompletePlan { databases, files }).await
+    }
+
+    /// Removes what lies on servers.
+    pub async fn remove(self) {
+        let Some(Server { s3, scratch }) = self.server else { return };
+        let Buckets { books, apps, trash, backups } = &self.buckets;
+        for bucket in [books, apps, trash, backups] {
+            for key in keys(&self.live, bucket).await {
+                self.live.delete(&support::at(bucket, &key)).await.unwrap();
+            }
+            s3.remove_bucket(bucket).await;
+        }
+        scratch.remove().await;
+    }
+}
+
+/// Fails where a backup is not whole to the last byte.
+pub async fn assert_whole(context: &Context, manifest: &Manifest) -> Verified {
+    let verified = verify::verify(context, manifest, Depth::Contents).await.unwrap();
+    assert_eq!(verified.findings, [], "{}", manifest.id);
+    verified
+}
+
+/// Every key of a bucket.
+pub async fn keys(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Vec<String> {
+    let listed = store.list(bucket, ListOptions::default());
+    let keys = listed.try_filter_map(|listed| async move {
+        Ok(match listed {
+            Listed::Object(info) => Some(info.key.to_string()),
+            Listed::Prefix(_) => None,
+        })
+    });
+    keys.try_collect().await.unwrap()
+}
+
+/// Every object of a bucket, by bucket and key.
+pub async fn objects(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Live {
+    let mut objects = Live::new();
+    for key in keys(store, bucket).await {
+        objects.insert(format!("{bucket}/{key}"), read(store, bucket, &key).await);
+    }
+    objects
+}
+
+pub async fn read(store: &Arc<dyn ObjectStore>, bucket: &BucketName, key: &str) -> Vec<u8> {
+    let object = store.get(&support::at(bucket, key), GetOptions::default()).await.unwrap();
+    let chunks: Vec<Bytes> = object.body.try_collect().await.unwrap();
+    chunks.concat()
+}
+
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Nine megabytes that do not compress.
+fn noise() -> &'static [u8] {
+    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
+    NOISE.get_or_init(|| {
+        let mut bytes = vec![0; 9 << 20];
+        rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
+        bytes
+    })
+}
