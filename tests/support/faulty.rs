@@ -133,7 +133,8 @@ impl FaultyStore {
         Self::around(inner, Fault { nth, when, kind, forever: true, callback: None })
     }
 
-    /// Calls back at the nth write, before it or after it took effect, then fails like [`Self::from_nth`].
+    /// Calls back at the nth write, before it or after it took effect, then fails like [`Self::nth`]. Writes beside it
+    /// go on, as those of a process that is about to be killed do.
     pub fn calling(
         inner: Arc<dyn ObjectStore>,
         nth: usize,
@@ -141,7 +142,7 @@ impl FaultyStore {
         callback: impl Fn(&Write) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let callback: Option<Callback> = Some(Box::new(callback));
-        Self::around(inner, Fault { nth, when, kind: ErrorKind::Other, forever: true, callback })
+        Self::around(inner, Fault { nth, when, kind: ErrorKind::Other, forever: false, callback })
     }
 }
 

@@ -1,0 +1,151 @@
+//! A database whose nth call goes wrong on purpose, around any other.
+#![allow(dead_code, unreachable_pub, reason = "helpers of tests, of which each binary uses a part")]
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use dcs::database::{
+    Database, DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, RestoreOptions, RestorePlan,
+    RestoreSession, Result,
+};
+use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+
+use crate::support::faulty::When;
+
+/// Calls that begin, fill, end or swap something fail, or call back, at the nth of them.
+pub struct FaultyDatabase {
+    inner: Arc<dyn Database>,
+    fault: Fault,
+}
+
+#[derive(Clone)]
+struct Fault {
+    calls: Arc<AtomicUsize>,
+    nth: usize,
+    when: When,
+    callback: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Fault {
+    async fn around<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let is_now = self.calls.fetch_add(1, Ordering::SeqCst) + 1 == self.nth;
+        let answer = if is_now && self.when == When::Before { None } else { Some(call.await?) };
+        if is_now {
+            (self.callback)();
+            return Err(DatabaseError::new(ErrorKind::Other, "call", "the database").with_detail("a fault on purpose"));
+        }
+        Ok(answer.expect("only a fault leaves out the call"))
+    }
+}
+
+impl FaultyDatabase {
+    pub fn nth(inner: Arc<dyn Database>, nth: usize, when: When) -> Arc<Self> {
+        Self::calling(inner, nth, when, || {})
+    }
+
+    pub fn calling(
+        inner: Arc<dyn Database>,
+        nth: usize,
+        when: When,
+        callback: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let fault = Fault { calls: Arc::default(), nth, when, callback: Arc::new(callback) };
+        Arc::new(Self { inner, fault })
+    }
+
+    pub fn count(&self) -> usize {
+        self.fault.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for FaultyDatabase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "call {} of {:?} fails {:?}", self.fault.nth, self.inner, self.fault.when)
+    }
+}
+
+#[async_trait]
+impl Database for FaultyDatabase {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn database(&self) -> &str {
+        self.inner.database()
+    }
+
+    fn engine(&self) -> Engine {
+        self.inner.engine()
+    }
+
+    async fn preflight_dump(&self) -> Result<ServerInfo> {
+        self.inner.preflight_dump().await
+    }
+
+    async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>> {
+        let inner = self.fault.around(self.inner.begin_dump(options)).await?;
+        Ok(Box::new(FaultySession { inner, fault: self.fault.clone() }))
+    }
+
+    async fn plan_restore(&self, options: &RestoreOptions) -> Result<RestorePlan> {
+        self.inner.plan_restore(options).await
+    }
+
+    async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        let inner = self.fault.around(self.inner.begin_restore(options)).await?;
+        Ok(Box::new(FaultySession { inner, fault: self.fault.clone() }))
+    }
+}
+
+struct FaultySession<S: ?Sized> {
+    inner: Box<S>,
+    fault: Fault,
+}
+
+#[async_trait]
+impl DumpSession for FaultySession<dyn DumpSession> {
+    fn fingerprint(&self) -> &Fingerprint {
+        self.inner.fingerprint()
+    }
+
+    fn properties(&self) -> Option<&str> {
+        self.inner.properties()
+    }
+
+    fn globals(&self) -> Option<(&str, bool)> {
+        self.inner.globals()
+    }
+
+    async fn open(&mut self) -> Result<DumpStream> {
+        self.fault.around(self.inner.open()).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Fingerprint> {
+        self.fault.around(self.inner.finish()).await
+    }
+
+    async fn abort(self: Box<Self>) {
+        self.inner.abort().await;
+    }
+}
+
+#[async_trait]
+impl RestoreSession for FaultySession<dyn RestoreSession> {
+    async fn load(&mut self, dump: DumpStream) -> Result<()> {
+        self.fault.around(self.inner.load(dump)).await
+    }
+
+    async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
+        self.fault.around(self.inner.compare(expected)).await
+    }
+
+    async fn swap(self: Box<Self>) -> Result<Option<String>> {
+        self.fault.around(self.inner.swap()).await
+    }
+
+    async fn discard(self: Box<Self>) {
+        self.inner.discard().await;
+    }
+}
