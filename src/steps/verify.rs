@@ -64,7 +64,10 @@ pub async fn verify(context: &Context, manifest: &Manifest, level: Level) -> Res
 /// is the error. The texts for a restore without dcs are not needed: their damage must not stop one with it.
 pub async fn require_intact(context: &Context, manifest: &Manifest) -> Result<()> {
     let mut run = Run::begin(context, manifest, Level::Checksum);
-    let result = run.needed(manifest).await;
+    let result = match run.digests(manifest).await {
+        Ok(_) => run.needed(manifest).await,
+        Err(error) => Err(error),
+    };
     context.progress.end();
     result?;
     match run.verified.findings.into_iter().next() {
@@ -106,24 +109,31 @@ impl<'a> Run<'a> {
         self.packs(manifest).await
     }
 
-    /// Compares SHA256SUMS with the manifest, and checks what only SHA256SUMS names: the texts for a restore without dcs.
-    async fn sums(&mut self, manifest: &Manifest) -> Result<()> {
+    /// Holds the digests in SHA256SUMS against those in the manifest, and answers the list where it is one.
+    async fn digests(&mut self, manifest: &Manifest) -> Result<Option<String>> {
         let path = layout::sums(&manifest.id);
         let Some(bytes) = self.context.repository.get(&path).await? else {
             self.found(path.as_str(), "it is missing");
-            return Ok(());
+            return Ok(None);
         };
-        let Ok(list) = std::str::from_utf8(&bytes) else {
+        let Ok(list) = String::from_utf8(bytes.to_vec()) else {
             self.found(path.as_str(), "it is no text");
-            return Ok(());
+            return Ok(None);
         };
         for part in manifest.artefacts() {
-            if sums::find(list, &part.path) != Some(part.sha256) {
+            if sums::find(&list, &part.path) != Some(part.sha256) {
                 self.found(path.as_str(), &format!("it has not the digest of {}", part.path));
             }
         }
+        Ok(Some(list))
+    }
+
+    /// Compares SHA256SUMS with the manifest, and checks what only SHA256SUMS names: the texts for a restore without dcs.
+    async fn sums(&mut self, manifest: &Manifest) -> Result<()> {
+        let path = layout::sums(&manifest.id);
+        let Some(list) = self.digests(manifest).await? else { return Ok(()) };
         for only in [layout::recovery(&manifest.id), layout::pack_sums(&manifest.id)] {
-            if let Some(expected) = sums::find(list, &only) {
+            if let Some(expected) = sums::find(&list, &only) {
                 self.verified.parts += 1;
                 self.text(&only, expected).await?;
             } else if only == layout::recovery(&manifest.id) || manifest.files.is_some() {
