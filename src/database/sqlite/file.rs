@@ -16,7 +16,7 @@ use crate::model::RunId;
 use crate::model::database::{Engine, Fingerprint, ServerInfo, TableCount};
 
 /// How long to wait for others to let go of a file.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 const SHOWN_FAULTS: usize = 5;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
@@ -122,7 +122,7 @@ pub(super) fn copy(source: &Connection, target: &mut Connection) -> std::result:
     }
 }
 
-fn busy() -> rusqlite::Error {
+pub(super) fn busy() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::model::database::{Engine, ServerInfo};
 
 mod dump;
+mod exchange;
 mod file;
 mod restore;
 mod swap;

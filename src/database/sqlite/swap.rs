@@ -1,27 +1,22 @@
 //! Puts a proven copy in the place of a live SQLite file.
 //!
-//! Into a file that exists, the copy is loaded by the backup interface in one transaction, after the old contents were
-//! saved beside it: programs that have the file open go on and see the new contents. A rename happens only where there is
+//! Into a file that exists, the copy is loaded by the backup interface in one transaction, with the old contents saved
+//! beside it first: programs that have the file open go on and see the new contents. A rename happens only where there is
 //! nothing to rename over. A kill leaves the old contents or the new ones, never a mixture.
-//!
-//! What a program commits between the saving and the loading (moments) is in neither: whoever must not lose it stops the
-//! program first.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::ErrorCode;
 use tempfile::NamedTempFile;
 
-use super::{describe, file};
-use crate::database::{DatabaseError, ErrorKind, Result, compare};
+use super::{exchange, file};
+use crate::database::Result;
 use crate::model::RunId;
 
-const ATTEMPTED: &str = "swap in";
+pub(super) const ATTEMPTED: &str = "swap in";
 const SIBLINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
-/// How often the old contents are saved again because somebody wrote meanwhile.
-const SAVES: usize = 5;
 
 /// The file itself, where `path` is a link to it.
 pub(super) fn resolve(path: &Path) -> PathBuf {
@@ -46,7 +41,10 @@ pub(super) fn swap(live: &Path, copy: &Path, spool: &Path, run: &RunId) -> Resul
         return Ok(None);
     }
     let kept = kept(&live, run);
-    // Where only a `-wal` or `-journal` is left, opening makes an empty file, and SQLite clears what belonged to another.
+    // Where only a `-wal` or `-journal` is left, this makes an empty file, and SQLite clears what belonged to another.
+    // Opened before the connection, and so closed after it, as `exchange` needs it.
+    let descriptor = File::options().read(true).write(true).create(true).truncate(false).open(&live);
+    let descriptor = descriptor.map_err(|error| file::io_failed(ATTEMPTED, &live, error))?;
     let mut connection = match file::open_to_write(&live) {
         Ok(connection) => connection,
         Err(error)
@@ -58,59 +56,9 @@ pub(super) fn swap(live: &Path, copy: &Path, spool: &Path, run: &RunId) -> Resul
         }
         Err(error) => return Err(file::failed(ATTEMPTED, &live, error)),
     };
-    if there {
-        save(&connection, &live, &kept)?;
-    }
-    load(&mut connection, &live, copy, spool)?;
+    let keep = |saved| if there { publish(saved, &kept, Some(&live)) } else { Ok(()) };
+    exchange::exchange(&mut connection, &descriptor, (&live, copy, spool), keep)?;
     Ok(there.then(|| kept.display().to_string()))
-}
-
-/// Saves the live contents, again while others write.
-fn save(connection: &Connection, live: &Path, kept: &Path) -> Result<()> {
-    let version =
-        || file::number(connection, "PRAGMA data_version").map_err(|error| file::failed(ATTEMPTED, live, error));
-    let mut saved = None;
-    for _ in 0..SAVES {
-        let before = version()?;
-        let temporary = temporary(kept)?;
-        file::copy_to_file(ATTEMPTED, connection, temporary.path())?;
-        saved = Some(temporary);
-        if version()? == before {
-            break;
-        }
-    }
-    saved.map_or(Ok(()), |temporary| publish(temporary, kept, Some(live)))
-}
-
-fn load(connection: &mut Connection, live: &Path, copy: &Path, spool: &Path) -> Result<()> {
-    let failed = |error| file::failed(ATTEMPTED, live, error);
-    connection.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
-    let mut source = file::open_copy(copy).map_err(failed)?;
-    let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
-    let page_size = |connection: &Connection| file::number(connection, "PRAGMA page_size");
-    let live_size = page_size(connection).map_err(failed)?;
-    // A file in WAL mode keeps its page size, and takes in nothing of another.
-    if journal.eq_ignore_ascii_case("wal") && page_size(&source).map_err(failed)? != live_size {
-        source = with_page_size(live, copy, live_size, &spool.join("repaged"))?;
-    }
-    file::copy(&source, connection).map_err(failed)
-}
-
-/// The same contents in pages of another size.
-fn with_page_size(live: &Path, copy: &Path, page_size: u64, target: &Path) -> Result<Connection> {
-    let failed = |error| file::failed(ATTEMPTED, live, error);
-    // Of a file opened as immutable, SQLite keeps the page size; the copy is ours alone, so it need not be.
-    let source = file::open_to_write(copy).map_err(failed)?;
-    source.execute_batch(&format!("PRAGMA page_size = {page_size}")).map_err(failed)?;
-    source.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map_err(failed)?;
-    drop(source);
-    file::check(ATTEMPTED, target, live)?;
-    let (expected, found) = (file::count(ATTEMPTED, copy, live)?, file::count(ATTEMPTED, target, live)?);
-    if !compare::differences(&expected, &found, |_, _| false).is_empty() {
-        return Err(DatabaseError::new(ErrorKind::Damaged, ATTEMPTED, describe(live))
-            .with_detail("the contents changed on the way to another page size"));
-    }
-    file::open_copy(target).map_err(failed)
 }
 
 /// Replaces a file that SQLite cannot read: no program can be at work in it. It is kept as it is, with what lies beside.
@@ -144,7 +92,7 @@ fn install(from: &Path, target: &Path) -> Result<()> {
     publish(temporary, target, None)
 }
 
-fn temporary(target: &Path) -> Result<NamedTempFile> {
+pub(super) fn temporary(target: &Path) -> Result<NamedTempFile> {
     let made = tempfile::Builder::new().prefix(".dcs-").tempfile_in(parent(target));
     made.map_err(|error| file::io_failed(ATTEMPTED, target, error))
 }
