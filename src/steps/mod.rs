@@ -14,6 +14,7 @@ pub mod capture;
 pub mod dump_database;
 mod error;
 pub mod pack_files;
+mod pack_list;
 mod read_object;
 pub mod restore;
 pub mod restore_database;

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
 
+use super::pack_list::PackList;
 use super::read_object::{Memory, Outcome, prepare};
 use super::sources::{Source, listing};
 use super::store_text::StoreOptions;
 use super::{Context, Result, StepError};
 use crate::model::manifest::{FilesComponent, SourceSummary};
-use crate::model::{BackupId, BucketName, IndexRow, Prefix, Problem, Report};
+use crate::model::{BackupId, BucketName, Prefix, Problem, Report};
+use crate::repository::RepositoryError;
 use crate::repository::index::IndexWriter;
-use crate::repository::pack::{PackInfo, PackOptions, PackWriter};
-use crate::repository::{RepositoryError, layout};
+use crate::repository::pack::{PackOptions, PackWriter};
 use crate::store::{ErrorKind, ObjectInfo, ObjectStore, StoreError};
 
 /// Stores every object of `sources` and their index. Single objects that fail are added to `report`.
@@ -32,6 +33,7 @@ pub async fn pack_files(
         context,
         writer: PackWriter::new(context.repository.clone(), pack_options),
         index: IndexWriter::new(context.repository.clone()),
+        packs: PackList::new(context),
         options,
         vanished: 0,
         report,
@@ -41,15 +43,16 @@ pub async fn pack_files(
     for source in sources {
         summaries.push(run.source(source).await?);
     }
-    let Run { writer, mut index, vanished, .. } = run;
+    let Run { writer, mut index, mut packs, vanished, .. } = run;
     let finished = writer.finish().await?;
     for row in finished.rows {
         index.push(row).await?;
     }
+    for pack in &finished.packs {
+        packs.add(pack).await?;
+    }
     let segments = index.finish().await?;
     context.progress.end();
-    let mut packs = finished.packs;
-    packs.sort();
     Ok(FilesComponent {
         started_at,
         finished_at: context.repository.now().await?,
@@ -58,21 +61,10 @@ pub async fn pack_files(
         sources: summaries,
         vanished,
         segments,
-        packs: packs.len() as u64,
-        pack_bytes: packs.iter().map(|pack| pack.size).sum(),
-        pack_list: store_pack_list(context, id, packs, options).await?,
+        packs: packs.packs,
+        pack_bytes: packs.bytes,
+        pack_list: packs.store(context, id, options).await?,
     })
-}
-
-async fn store_pack_list(
-    context: &Context,
-    id: &BackupId,
-    packs: Vec<PackInfo>,
-    options: &StoreOptions,
-) -> Result<crate::model::manifest::Artefact> {
-    let lines =
-        futures_util::stream::iter(packs.into_iter().map(|pack| Ok::<_, RepositoryError>(format!("{pack}\n").into())));
-    Ok(context.repository.store_artefact(&layout::pack_list(id), lines, options.level, options.workers).await?)
 }
 
 /// One pass over all sources.
@@ -80,6 +72,7 @@ struct Run<'a> {
     context: &'a Context,
     writer: PackWriter,
     index: IndexWriter,
+    packs: PackList,
     options: &'a StoreOptions,
     vanished: u64,
     report: &'a mut Report,
@@ -144,7 +137,10 @@ impl Run<'_> {
             self.context.progress.advance(1, size);
         }
         for row in self.writer.take_confirmed() {
-            self.push(row).await?;
+            self.index.push(row).await?;
+        }
+        for pack in self.writer.take_packs() {
+            self.packs.add(&pack).await?;
         }
         Ok(())
     }
@@ -190,10 +186,6 @@ impl Run<'_> {
         }
         self.problem(Problem::new(format!("{}/{key}", summary.source), "it changed each time it was read"));
         Ok(None)
-    }
-
-    async fn push(&mut self, row: IndexRow) -> Result<()> {
-        Ok(self.index.push(row).await?)
     }
 
     fn problem(&mut self, problem: Problem) {

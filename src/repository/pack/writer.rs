@@ -56,7 +56,7 @@ pub struct Placed {
 pub struct Finished {
     /// The rows that were not taken yet.
     pub rows: Vec<IndexRow>,
-    /// Every pack that was written, in the order of writing.
+    /// The packs that were not taken yet.
     pub packs: Vec<PackInfo>,
 }
 
@@ -161,6 +161,11 @@ impl PackWriter {
         let rows: Vec<_> = self.waiting.drain(..count).map(|(_, row)| row).collect();
         self.waiting_bytes -= rows.iter().map(weight).sum::<usize>();
         rows
+    }
+
+    /// Takes the packs that were confirmed, in the order of writing.
+    pub fn take_packs(&mut self) -> Vec<PackInfo> {
+        std::mem::take(&mut self.packs)
     }
 
     /// Seals the open pack and waits for every pack, so that every row given may go.
