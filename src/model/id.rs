@@ -65,6 +65,11 @@ impl BackupId {
         &self.0
     }
 
+    /// The second in which the backup began: `20261120T020000Z`.
+    pub fn time(&self) -> &str {
+        self.0.split('-').next().unwrap_or_default()
+    }
+
     pub fn kind(&self) -> BackupKind {
         let text = self.0.split('-').nth(1).unwrap_or_default();
         BackupKind::ALL.into_iter().find(|kind| kind.as_str() == text).unwrap_or(BackupKind::Complete)

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
@@ -13,6 +14,9 @@ use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
+
+/// Between two looks at the clock while a second passes.
+const UNTIL_NEXT_SECOND: Duration = Duration::from_millis(100);
 
 /// What to back up.
 #[derive(Debug, Clone)]
@@ -84,8 +88,7 @@ impl fmt::Display for BackupPlan {
 /// Carries the plan out and publishes the manifest. Problems with single objects are in the manifest's report.
 pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
     let options = plan.options;
-    let started_at = context.repository.now().await?;
-    let id = BackupId::create(started_at, options.kind);
+    let (id, started_at) = new_id(context, options.kind).await?;
     let store_options = StoreOptions { level: options.level, workers: options.workers };
     let mut manifest = begin(context, &options, id.clone(), started_at);
 
@@ -121,6 +124,19 @@ pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
     manifest.finished_at = context.repository.now().await?;
     context.repository.publish(&manifest).await?;
     Ok(manifest)
+}
+
+/// A new id, later than those of the backups that are there: ids tell the second, and within one they sort by chance.
+async fn new_id(context: &Context, kind: BackupKind) -> Result<(BackupId, jiff::Timestamp)> {
+    let newest = context.repository.backup_ids().await?.pop();
+    loop {
+        let now = context.repository.now().await?;
+        let id = BackupId::create(now, kind);
+        if newest.as_ref().is_none_or(|newest| newest.time() != id.time()) {
+            return Ok((id, now));
+        }
+        tokio::time::sleep(UNTIL_NEXT_SECOND).await;
+    }
 }
 
 fn begin(context: &Context, options: &BackupOptions, id: BackupId, started_at: jiff::Timestamp) -> Manifest {
