@@ -1,19 +1,19 @@
 //! Writes one object of a backup to its target, whole or not at all.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 
+use super::ordered_object::OrderedObject;
 use super::{Context, Result};
 use crate::model::{FileKind, IndexRow, Problem};
 use crate::repository::RepositoryError;
 use crate::repository::pack::{Fetched, read_object};
 use crate::store::transfer::{self, TransferOptions};
-use crate::store::{Address, ErrorKind, ObjectStore, Precondition, StoreError};
+use crate::store::{Address, ErrorKind, ObjectStore, Precondition, StoreError, Stored};
 
 /// Gets from packs at once; each holds about 16 MiB.
 pub(super) const GETS: usize = 3;
-/// Bytes of a part, unless the object needs more than the store takes.
-const PART_BYTES: u64 = 8 << 20;
-
 /// What became of an object.
 pub(super) enum Written {
     /// Stored; so many bytes.
@@ -41,9 +41,7 @@ pub(super) async fn write(
     let result = if let Some(whole) = whole {
         target.put(&at, whole, &row.attributes, Precondition::Overwrite).await
     } else {
-        let body = read_object(&context.repository, &row);
-        let options = TransferOptions { part_size: part_size(target.as_ref(), row.size), ..TransferOptions::default() };
-        transfer::upload(target, &at, body, &row.attributes, Precondition::Overwrite, &options).await
+        write_large(context, target, &at, &row).await
     };
     match result {
         Ok(_) => Ok(Written::Done(row.size)),
@@ -60,10 +58,21 @@ fn is_of_one_object(error: &StoreError) -> bool {
     matches!(error.kind, ErrorKind::Unaddressable | ErrorKind::Unsupported)
 }
 
-/// Parts grow only where the store would not take so many.
-fn part_size(store: &dyn ObjectStore, size: u64) -> u64 {
-    let needed = size.div_ceil(u64::from(store.features().most_parts.max(1)));
-    PART_BYTES.max(needed.next_multiple_of(1 << 20))
+/// In one pass; where the store would not take so many parts that fit into memory, in longer ones that are streamed.
+async fn write_large(
+    context: &Context,
+    target: &Arc<dyn ObjectStore>,
+    at: &Address,
+    row: &IndexRow,
+) -> std::result::Result<Stored, StoreError> {
+    let options = TransferOptions::default();
+    if row.size.div_ceil(options.part_size) <= u64::from(target.features().most_parts) {
+        let body = read_object(&context.repository, row);
+        return transfer::upload(target, at, body, &row.attributes, Precondition::Overwrite, &options).await;
+    }
+    let object = OrderedObject::new(&context.repository, row);
+    let open = |range| std::future::ready(object.open(range));
+    transfer::put_source_in_order(target, at, row.size, &row.attributes, open).await
 }
 
 /// Reads an object to its end, for its verification alone.

@@ -26,7 +26,7 @@ mod tests;
 
 pub use copy::copy;
 pub use cut::{CutOptions, Segment, upload_cut};
-pub use source::put_source;
+pub use source::{put_source, put_source_in_order};
 
 use parts::Parts;
 pub use parts::finish_aborts;

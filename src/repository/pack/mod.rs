@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod list;
 mod members;
 pub mod object;
+mod range;
 pub mod reader;
 mod upload;
 pub mod writer;
@@ -15,6 +16,7 @@ pub mod writer;
 pub use bulk::{Fetched, read_many};
 pub use list::{PackInfo, read_pack_list};
 pub use object::{NewObject, Prepared, prepare_small};
+pub use range::read_range;
 pub use reader::read_object;
 pub use writer::{Finished, PackOptions, PackWriter, Placed};
 

@@ -38,7 +38,8 @@ struct ObjectReader {
     size: u64,
 }
 
-struct PieceReader {
+/// Reads the content of one piece.
+pub(super) struct PieceReader {
     raw: BoxStream<'static, std::result::Result<Bytes, DecodeError<StoreError>>>,
     /// Decompressed and not yet looked at.
     rest: Bytes,
@@ -51,21 +52,13 @@ impl ObjectReader {
             let Some(piece) = &mut self.piece else {
                 let Some(next) = self.row.pieces.get(self.pieces_begun) else { return self.end() };
                 self.pieces_begun += 1;
-                let body = get_range(&self.repository, &self.row, next, next.offset, next.length).await?;
-                let raw = gzip::decompress_stream(body).boxed();
-                self.piece = Some(PieceReader { raw, rest: Bytes::new(), entry: EntryReader::new() });
+                self.piece = Some(PieceReader::open(&self.repository, &self.row, next).await?);
                 continue;
             };
             match piece.next().await {
                 Ok(Some(content)) => return self.pass(content).await.map(Some),
                 Ok(None) => self.piece = None,
-                Err(error) => {
-                    let piece = &self.row.pieces[self.pieces_begun - 1];
-                    return Err(match error {
-                        DecodeError::Source(error) => failed(&self.row, &piece.pack, error),
-                        DecodeError::Corrupt(reason) => damaged(&self.row, &piece.pack, reason.to_string()),
-                    });
-                }
+                Err(error) => return Err(undecodable(&self.row, &self.row.pieces[self.pieces_begun - 1], error)),
             }
         }
     }
@@ -104,9 +97,21 @@ impl ObjectReader {
     }
 }
 
+pub(super) fn undecodable(row: &IndexRow, piece: &Piece, error: DecodeError<StoreError>) -> RepositoryError {
+    match error {
+        DecodeError::Source(error) => failed(row, &piece.pack, error),
+        DecodeError::Corrupt(reason) => damaged(row, &piece.pack, reason.to_string()),
+    }
+}
+
 impl PieceReader {
+    pub(super) async fn open(repository: &Repository, row: &IndexRow, piece: &Piece) -> Result<Self> {
+        let body = get_range(repository, row, piece, piece.offset, piece.length).await?;
+        Ok(Self { raw: gzip::decompress_stream(body).boxed(), rest: Bytes::new(), entry: EntryReader::new() })
+    }
+
     /// The next bytes of content; `None` at the end of the whole entry.
-    async fn next(&mut self) -> std::result::Result<Option<Bytes>, DecodeError<StoreError>> {
+    pub(super) async fn next(&mut self) -> std::result::Result<Option<Bytes>, DecodeError<StoreError>> {
         loop {
             let content = self.entry.content(&mut self.rest)?;
             if !content.is_empty() {

@@ -26,6 +26,8 @@ pub(super) struct Limits {
 }
 
 const LIMITS: Limits = Limits { part_size: 8 << 20, parts_in_flight: 3, buffered: 64 << 20 };
+/// A part longer than these is streamed: in memory it is never.
+const IN_ORDER: Limits = Limits { part_size: 8 << 20, parts_in_flight: 1, buffered: 16 << 20 };
 
 /// Writes `length` bytes that `open` yields range by range, and proves that they are there.
 ///
@@ -42,6 +44,22 @@ where
     F: Future<Output = Result<ByteStream>> + Send,
 {
     put_within(&LIMITS, store, at, length, attributes, open).await
+}
+
+/// The same, one part after the other: each range that `open` is asked for begins where the last ended or, where that
+/// part failed, where it began.
+pub async fn put_source_in_order<O, F>(
+    store: &Arc<dyn ObjectStore>,
+    at: &Address,
+    length: u64,
+    attributes: &Attributes,
+    open: O,
+) -> Result<Stored>
+where
+    O: Fn(Range<u64>) -> F + Send + Sync,
+    F: Future<Output = Result<ByteStream>> + Send,
+{
+    put_within(&IN_ORDER, store, at, length, attributes, open).await
 }
 
 pub(super) async fn put_within<O, F>(
@@ -122,5 +140,8 @@ where
 }
 
 fn failed_source(error: StoreError, at: &Address) -> StoreError {
+    if error.kind == ErrorKind::Source {
+        return error;
+    }
     StoreError::new(ErrorKind::Source, "put", at.to_string()).with_source(error)
 }
