@@ -9,6 +9,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
+. "$source_dir/tests/lib.sh"
 folder=${1:-dcs-quickstart}
 binary=${DCS_BIN:-}
 # Settings that this shell has for another dcs would lead this one to the wrong place.
@@ -31,19 +32,15 @@ dcs() { "$binary" "$@"; }
 
 if [[ -z $binary ]]; then
     command -v cargo >/dev/null || fail 'cargo is not installed: install the Rust toolchain, or set DCS_BIN to a dcs binary'
+    need_compiler || fail 'there is no C compiler: SQLite and TLS are compiled from C'
     cargo build --release --locked --bin dcs --manifest-path "$source_dir/Cargo.toml" || fail 'dcs could not be built'
     binary=${CARGO_TARGET_DIR:-$source_dir/target}/release/dcs
 fi
 binary=$(realpath -- "$binary") && [[ -x $binary ]] || fail "there is no dcs binary at '${DCS_BIN:-$binary}'"
 
 if ! command -v sqlite3 >/dev/null; then
-    command -v apt-get >/dev/null || fail 'the sqlite3 command is not installed; it makes the example database'
-    as_root=()
-    ((EUID == 0)) || as_root=(sudo)
     echo 'quickstart: installing sqlite3, which makes the example database' >&2
-    install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends sqlite3)
-    "${install[@]}" </dev/null >/dev/null 2>&1 || { "${as_root[@]}" apt-get -q update && "${install[@]}" </dev/null; } >&2 ||
-        fail 'sqlite3 could not be installed'
+    install_packages sqlite3 >&2 || fail 'the sqlite3 command is not installed, and could not be'
 fi
 
 [[ ! -e $folder ]] || fail "'$folder' exists already: remove it, or name another folder"
