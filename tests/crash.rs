@@ -16,7 +16,8 @@ use dcs::repository::locks::{Holder, Locks, Want};
 use dcs::steps::{Context, StepError};
 use dcs::store::ErrorKind;
 use faulty_database::FaultyDatabase;
-use small_system::{COVER_CHANGED, Live, System, assert_whole};
+use small_system::runs::assert_whole;
+use small_system::{COVER_CHANGED, Live, System};
 use support::faulty::{FaultyStore, When};
 
 #[path = "support/faulty_database.rs"]

@@ -11,23 +11,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
-use dcs::database::{Database, SqliteDatabase};
-use dcs::model::manifest::Origins;
-use dcs::model::progress::Silent;
-use dcs::model::{
-    Attributes, BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, Secret, SourceName,
-};
+use dcs::model::{Attributes, BucketName, Prefix, Secret};
 use dcs::repository::Repository;
-use dcs::steps::backup::{self, BackupOptions};
-use dcs::steps::restore::{self, CompletePlan, CompleteRestored};
-use dcs::steps::restore_files::Trash;
-use dcs::steps::verify::{self, Level as Depth, Verified};
-use dcs::steps::{Context, Result, restore_database, restore_files};
 use dcs::store::dir::DirectoryStore;
 use dcs::store::retry::{RetryPolicy, RetryStore};
 use dcs::store::s3::{S3Options, S3Store};
@@ -37,6 +25,9 @@ use tempfile::TempDir;
 
 use crate::postgres::Scratch;
 use crate::support::{self, S3Env};
+
+#[path = "small_system/runs.rs"]
+pub mod runs;
 
 pub const COVER: &str = "42/cover.jpg";
 pub const COVER_CHANGED: &[u8] = b"the cover that was drawn after the backup";
@@ -66,19 +57,6 @@ pub struct Buckets {
 struct Server {
     s3: S3Env,
     scratch: Scratch,
-}
-
-/// What a command left.
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl Ran {
-    pub fn text(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
 }
 
 impl System {
@@ -252,101 +230,6 @@ impl System {
         objects(&self.live, bucket).await
     }
 
-    /// Runs dcs with this system's configuration and nothing of our environment.
-    #[must_use]
-    pub fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dcs"));
-        command.args(arguments).current_dir(&self.root).env_clear().stdin(Stdio::null()).env("HOME", &self.root);
-        command.env("PATH", std::env::var_os("PATH").unwrap());
-        if let Some(server) = &self.server {
-            command.env("AWS_ACCESS_KEY_ID", &server.s3.access_key).env("AWS_SECRET_ACCESS_KEY", &server.s3.secret_key);
-        }
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = output.status.code().expect("it exits");
-        Ran { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
-    }
-
-    /// Runs dcs, which has to succeed.
-    pub fn succeed(&self, arguments: &[&str]) -> Ran {
-        let ran = self.run(arguments);
-        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.text());
-        ran
-    }
-
-    /// Makes a complete backup by the binary.
-    pub fn make_backup(&self) -> BackupId {
-        let ran = self.succeed(&["--json", "backup", "complete"]);
-        let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-        answer["id"].as_str().unwrap().parse().unwrap()
-    }
-
-    /// The live database of the embedded system.
-    pub fn database(&self) -> Arc<dyn Database> {
-        Arc::new(SqliteDatabase::open(self.database_path()))
-    }
-
-    pub async fn context(
-        &self,
-        vault: Arc<dyn ObjectStore>,
-        live: Arc<dyn ObjectStore>,
-        database: Arc<dyn Database>,
-    ) -> Context {
-        let spool = self.root.join("state");
-        std::fs::create_dir_all(&spool).unwrap();
-        Context {
-            run: RunId::create(),
-            host: "atlas".to_owned(),
-            repository: Repository::open(vault, self.buckets.backups.clone(), Prefix::root()).await.unwrap(),
-            stores: BTreeMap::from([("live".to_owned(), live)]),
-            databases: BTreeMap::from([("dream".to_owned(), database)]),
-            spool,
-            progress: Arc::new(Silent),
-            transfers: 4,
-        }
-    }
-
-    /// A context in which nothing goes wrong.
-    pub async fn sound(&self) -> Context {
-        self.context(self.vault.clone(), self.live.clone(), self.database()).await
-    }
-
-    /// Makes a complete backup by the library.
-    pub async fn back_up(&self, context: &Context) -> Result<Manifest> {
-        let source = |bucket: &BucketName| FileSource {
-            store: "live".to_owned(),
-            bucket: Some(bucket.clone()),
-            prefix: Prefix::root(),
-        };
-        let options = BackupOptions {
-            kind: BackupKind::Complete,
-            note: None,
-            databases: vec!["dream".to_owned()],
-            files: vec![source(&self.buckets.books), source(&self.buckets.apps)],
-            config: vec![self.root.join("etc")],
-            capture: Vec::new(),
-            level: Level::default(),
-            workers: 2,
-            origins: Origins::default(),
-        };
-        let plan = backup::plan(context, options).await?;
-        backup::execute(context, plan).await
-    }
-
-    /// Restores databases and files of a backup by the library, as `restore-complete` does.
-    pub async fn restore(&self, context: &Context, manifest: &Manifest) -> Result<CompleteRestored> {
-        let mut databases = Vec::new();
-        for component in &manifest.databases {
-            databases.push(restore_database::plan(context, component).await?);
-        }
-        let files = manifest.files.as_ref().unwrap();
-        let sources: Vec<SourceName> = files.sources.iter().map(|summary| summary.source.clone()).collect();
-        let trash = Trash { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
-        let files = Some(restore_files::plan(context, files, sources, Some(trash)).await?);
-        verify::require_intact(context, manifest).await?;
-        restore::execute(context, CompletePlan { databases, files }).await
-    }
-
     /// Removes what lies on servers.
     pub async fn remove(self) {
         let Some(Server { s3, scratch }) = self.server else { return };
@@ -359,13 +242,6 @@ impl System {
         }
         scratch.remove().await;
     }
-}
-
-/// Fails where a backup is not whole to the last byte.
-pub async fn assert_whole(context: &Context, manifest: &Manifest) -> Verified {
-    let verified = verify::verify(context, manifest, Depth::Contents).await.unwrap();
-    assert_eq!(verified.findings, [], "{}", manifest.id);
-    verified
 }
 
 /// Every key of a bucket.
