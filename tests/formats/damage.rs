@@ -123,7 +123,7 @@ async fn a_segment_that_is_not_what_the_manifest_says_is_damage() {
     for bad in [good[..good.len() - 1].to_vec(), flipped, vec![]] {
         overwrite(&repository, path, bad).await;
         assert_eq!(failure(segments.clone()).await, 0, "not a row before the digest is known");
-        // And the next run stores it again, for the bytes may be right only by their length.
+        // The next run stores it again only where its length is wrong too: the flipped bit it takes for stored.
     }
     repository.store.delete(&repository.address(path).unwrap()).await.unwrap();
     assert_eq!(failure(segments.clone()).await, 0);
