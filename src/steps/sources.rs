@@ -70,24 +70,30 @@ async fn all_buckets(context: &Context, name: &str, store: &Arc<dyn ObjectStore>
     Ok(buckets)
 }
 
-/// The objects below a prefix. A listing that is not in order is an error: merging it would lose objects.
-pub fn listing<'a>(
-    store: &'a Arc<dyn ObjectStore>,
-    bucket: &'a BucketName,
-    prefix: &'a Prefix,
-) -> BoxStream<'a, Result<ObjectInfo>> {
+/// The objects below a prefix, in order.
+pub fn listing(
+    store: &Arc<dyn ObjectStore>,
+    bucket: &BucketName,
+    prefix: &Prefix,
+) -> BoxStream<'static, Result<ObjectInfo>> {
+    ordered(store.list(bucket, ListOptions::prefix(prefix)), bucket.clone())
+}
+
+/// The objects of a listing. One that is not in order is an error: merging it would lose objects.
+pub(super) fn ordered(
+    listing: BoxStream<'static, std::result::Result<Listed, StoreError>>,
+    bucket: BucketName,
+) -> BoxStream<'static, Result<ObjectInfo>> {
     let mut last: Option<String> = None;
-    store
-        .list(bucket, ListOptions::prefix(prefix))
-        .filter_map(move |listed| {
-            let item = match listed {
-                Ok(Listed::Object(info)) => Some(in_order(&mut last, info, bucket)),
-                Ok(Listed::Prefix(_)) => None,
-                Err(error) => Some(Err(error.into())),
-            };
-            std::future::ready(item)
-        })
-        .boxed()
+    let objects = listing.filter_map(move |listed| {
+        let item = match listed {
+            Ok(Listed::Object(info)) => Some(in_order(&mut last, info, &bucket)),
+            Ok(Listed::Prefix(_)) => None,
+            Err(error) => Some(Err(error.into())),
+        };
+        std::future::ready(item)
+    });
+    objects.boxed()
 }
 
 fn in_order(last: &mut Option<String>, info: ObjectInfo, bucket: &BucketName) -> Result<ObjectInfo> {

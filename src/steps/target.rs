@@ -1,14 +1,15 @@
 //! Holds a backup's rows against what its target has now: one pass over two sorted streams, in constant memory.
 
-use std::sync::Arc;
+use std::pin::Pin;
 
 use futures_util::stream::{BoxStream, Peekable};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::sources::ordered;
 use super::{Context, Result, StepError};
 use crate::archive::Hasher;
 use crate::model::{IndexRow, SourceName};
-use crate::store::{Address, GetOptions, ListOptions, Listed, ObjectInfo, ObjectStore, StoreError};
+use crate::store::{Address, ErrorKind, GetOptions, ListOptions, Listed, Object, ObjectInfo, StoreError};
 
 /// What the target has under a row's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,12 @@ pub fn compare<'a>(
     rows: impl Stream<Item = Result<IndexRow>> + Send + 'a,
 ) -> impl Stream<Item = Result<Compared>> + Send + 'a {
     let joined = stream::try_unfold((rows.boxed(), None::<Target>), move |(mut rows, mut target)| async move {
-        let Some(row) = rows.try_next().await? else { return Ok(None) };
-        if target.as_ref().is_none_or(|target| target.source != row.source) {
+        let row = rows.try_next().await?;
+        if let Some(passed) = target.take_if(|target| row.as_ref().is_none_or(|row| target.source != row.source)) {
+            passed.finish().await?;
+        }
+        let Some(row) = row else { return Ok(None) };
+        if target.is_none() {
             target = Some(Target::open(context, &row.source).await?);
         }
         let found = match &mut target {
@@ -57,7 +62,7 @@ pub fn compare<'a>(
 /// A target's listing, read as far as the rows have come.
 struct Target {
     source: SourceName,
-    listing: Peekable<BoxStream<'static, std::result::Result<Listed, StoreError>>>,
+    listing: Peekable<BoxStream<'static, Result<ObjectInfo>>>,
 }
 
 impl Target {
@@ -68,24 +73,38 @@ impl Target {
         } else {
             stream::empty().boxed()
         };
-        Ok(Self { source: source.clone(), listing: listing.peekable() })
+        Ok(Self::of(source, listing))
+    }
+
+    fn of(source: &SourceName, listing: BoxStream<'static, std::result::Result<Listed, StoreError>>) -> Self {
+        let listing = ordered(listing, source.bucket()).filter(|listed| std::future::ready(has_key(listed)));
+        Self { source: source.clone(), listing: listing.boxed().peekable() }
     }
 
     /// Passes over what comes before `key`, and takes it where it is there.
     async fn find(&mut self, key: &str) -> Result<Option<ObjectInfo>> {
-        loop {
-            let mut listing = std::pin::Pin::new(&mut self.listing);
-            match listing.as_mut().peek().await {
-                Some(Ok(Listed::Object(info))) if info.key.as_str() > key => return Ok(None),
-                None => return Ok(None),
-                Some(_) => {}
-            }
-            match listing.try_next().await? {
-                Some(Listed::Object(info)) if info.key.as_str() == key => return Ok(Some(info)),
-                _ => {}
+        let is_wanted = |listed: &Result<ObjectInfo>| match listed {
+            Ok(info) => info.key.as_str() <= key,
+            Err(_) => true,
+        };
+        while let Some(info) = Pin::new(&mut self.listing).next_if(is_wanted).await.transpose()? {
+            if info.key.as_str() == key {
+                return Ok(Some(info));
             }
         }
+        Ok(None)
     }
+
+    /// Reads what comes after the last row: an object that is listed too late was taken for missing.
+    async fn finish(mut self) -> Result<()> {
+        while self.listing.try_next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// What has none is under no row's key.
+fn has_key(listed: &Result<ObjectInfo>) -> bool {
+    !matches!(listed, Err(StepError::Store(error)) if error.kind == ErrorKind::Unaddressable)
 }
 
 async fn judge(context: &Context, row: &IndexRow, info: ObjectInfo) -> Result<State> {
@@ -95,15 +114,20 @@ async fn judge(context: &Context, row: &IndexRow, info: ObjectInfo) -> Result<St
     }
     // A link and an empty file are both without bytes.
     let is_plainly_empty = row.size == 0 && !store.features().posix;
-    if info.etag == row.etag || is_plainly_empty || reads_alike(store, row).await? {
+    if info.etag == row.etag || is_plainly_empty {
         return Ok(State::Same);
     }
-    Ok(State::Differs(info))
+    let at = Address::new(row.source.bucket(), row.key.clone());
+    let object = match store.get(&at, GetOptions::default()).await {
+        Ok(object) => object,
+        // Gone since it was listed.
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(State::Missing),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(if reads_alike(object, row).await? { State::Same } else { State::Differs(info) })
 }
 
-async fn reads_alike(store: &Arc<dyn ObjectStore>, row: &IndexRow) -> Result<bool> {
-    let at = Address::new(row.source.bucket(), row.key.clone());
-    let object = store.get(&at, GetOptions::default()).await?;
+async fn reads_alike(object: Object, row: &IndexRow) -> Result<bool> {
     let (found, wanted) = (object.head.attributes.posix.as_ref(), row.attributes.posix.as_ref());
     if let (Some(found), Some(wanted)) = (found, wanted)
         && (found.kind, &found.target) != (wanted.kind, &wanted.target)
@@ -116,4 +140,72 @@ async fn reads_alike(store: &Arc<dyn ObjectStore>, row: &IndexRow) -> Result<boo
         hasher.update(&bytes);
     }
     Ok(hasher.finish() == row.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::archive::sha256;
+    use crate::model::{Attributes, BucketName, Key, Prefix, RunId, Silent};
+    use crate::repository::Repository;
+    use crate::store::ObjectStore;
+    use crate::store::memory::MemoryStore;
+
+    fn source() -> SourceName {
+        SourceName::try_from("live/books".to_owned()).unwrap()
+    }
+
+    fn listed(key: &str) -> ObjectInfo {
+        ObjectInfo { key: Key::new(key).unwrap(), size: 3, etag: "e".to_owned(), modified: jiff::Timestamp::UNIX_EPOCH }
+    }
+
+    fn target(keys: &[&str]) -> Target {
+        let lines = keys.iter().map(|key| match *key {
+            "?" => Err(StoreError::new(ErrorKind::Unaddressable, "list", "books/?")),
+            key => Ok(Listed::Object(listed(key))),
+        });
+        Target::of(&source(), stream::iter(lines.collect::<Vec<_>>()).boxed())
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_no_key_hides_nothing_and_is_in_nobodys_way() {
+        let mut target = target(&["a", "?", "c", "?", "d"]);
+        assert!(target.find("b").await.unwrap().is_none());
+        assert!(target.find("c").await.unwrap().is_some());
+        assert!(target.finish().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_target_listed_out_of_order_is_an_error_also_behind_the_last_row() {
+        let mut before = target(&["b", "a", "c"]);
+        let StepError::Store(error) = before.find("c").await.unwrap_err() else { panic!("no error of the store") };
+        assert_eq!(error.kind, ErrorKind::Unsupported);
+        let mut behind = target(&["b", "a"]);
+        assert!(behind.find("a").await.unwrap().is_none());
+        assert!(behind.finish().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_goes_between_listing_and_reading_is_missing() {
+        let live: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+        let bucket = |name: &str| BucketName::new(name).unwrap();
+        live.create_bucket(&bucket("books")).await.unwrap();
+        let context = Context {
+            run: RunId::create(),
+            host: String::new(),
+            repository: Repository::init(live.clone(), bucket("vault"), Prefix::root()).await.unwrap().0,
+            stores: BTreeMap::from([("live".to_owned(), live)]),
+            databases: BTreeMap::new(),
+            spool: std::env::temp_dir(),
+            progress: Arc::new(Silent),
+            transfers: 1,
+        };
+        let ObjectInfo { key, size, modified, .. } = listed("a");
+        let (etag, sha256, attributes) = ("of then".to_owned(), sha256(b"abc"), Attributes::default());
+        let row = IndexRow { source: source(), key, size, etag, modified, sha256, attributes, pieces: Vec::new() };
+        assert_eq!(judge(&context, &row, listed("a")).await.unwrap(), State::Missing);
+    }
 }
