@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{ErrorKind, RepositoryError, Result};
 use super::{layout, recovery};
 use crate::model::manifest::FORMAT;
-use crate::model::{Attributes, BucketName, Key, Prefix, id};
+use crate::model::{Attributes, BucketName, Key, Prefix, format, id};
 use crate::store::{self, Address, GetOptions, ListOptions, Listed, ObjectStore, Precondition, StoreError};
 
 /// Keys of the layout are shorter than 600 bytes; what comes before them has the rest.
@@ -261,15 +261,19 @@ impl Clock {
         self.host_ahead.abs() >= Self::WARN
     }
 
+    /// Where the host's clock is, as seen from the store: `16 minutes behind`.
+    pub fn difference(&self) -> String {
+        let side = if self.host_ahead.is_negative() { "behind" } else { "ahead of" };
+        format!("{} {side}", format::count(self.host_ahead.abs().as_mins().unsigned_abs(), "minute"))
+    }
+
     /// Fails with `Clock` where they differ too much.
     pub fn check(&self, repository: &Repository) -> Result<()> {
         if self.host_ahead.abs() < Self::REFUSE {
             return Ok(());
         }
-        let minutes = self.host_ahead.abs().as_mins();
-        let side = if self.host_ahead.is_negative() { "behind" } else { "ahead" };
         let error = RepositoryError::new(ErrorKind::Clock, "write to", repository.describe());
-        Err(error.with_detail(format!("this host is {minutes} minutes {side}")))
+        Err(error.with_detail(format!("this host is {} it", self.difference())))
     }
 }
 
@@ -326,6 +330,7 @@ mod tests {
         assert!(!repository.clock().await.unwrap().is_off());
         assert!(clock(SignedDuration::from_mins(-3)).is_off());
         assert!(clock(SignedDuration::from_mins(-3)).check(&repository).is_ok());
+        assert_eq!(clock(SignedDuration::from_mins(3)).difference(), "3 minutes ahead of");
         let refused = clock(SignedDuration::from_mins(-20)).check(&repository).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Clock);
         assert!(refused.to_string().contains("20 minutes behind"), "{refused}");

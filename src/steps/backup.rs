@@ -50,15 +50,14 @@ pub async fn plan(context: &Context, options: BackupOptions) -> Result<BackupPla
     clock.check(&context.repository)?;
     let mut warnings = Vec::new();
     if clock.is_off() {
-        let seconds = clock.host_ahead.as_secs();
-        warnings.push(format!("the clock of this host is {seconds} seconds ahead of the backup store's"));
+        warnings.push(format!("the clock of this host is {} the backup store's", clock.difference()));
     }
     let mut databases = Vec::new();
     for name in &options.databases {
         databases.push((name.clone(), context.database(name)?.preflight_dump().await?));
     }
     let sources = sources::expand(context, &options.files).await?;
-    if databases.is_empty() && sources.is_empty() && options.config.is_empty() {
+    if databases.is_empty() && sources.is_empty() && options.config.is_empty() && options.capture.is_empty() {
         return Err(StepError::Configuration(format!(
             "there is nothing to back up in a backup of kind {}",
             options.kind
