@@ -79,6 +79,8 @@ async fn a_backup_that_fails_at_any_write_leaves_no_broken_backup_and_the_next_o
         let vault = FaultyStore::nth(system.vault.clone(), nth, when, ErrorKind::Denied);
         let context = system.context(vault.clone(), system.live.clone(), system.database()).await;
         let result = system.back_up(&context).await;
+        // Never a problem of the database: without its store there is no backup at all.
+        assert!(result.is_err() || vault.count() < nth, "write {nth}, {when:?}");
         failed_backup(&system, &earlier, result, vault.count() >= nth, nth, when).await
     });
     // The dump, the configuration, a pack in parts, an index segment, four lists and the manifest, at least.

@@ -97,7 +97,7 @@ pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
         match dump_database::dump_database(context, &id, name, server, &store_options).await {
             Ok(component) => manifest.databases.push(component),
             // Files alone are worth keeping; such a backup says that it is incomplete, and is never chosen by itself.
-            Err(error) if options.kind == BackupKind::Complete => {
+            Err(error) if options.kind == BackupKind::Complete && error.is_of_the_database() => {
                 manifest.incomplete = true;
                 add(context, &mut manifest.report, Problem::new(format!("database {name}"), with_causes(&error)));
             }

@@ -1,6 +1,6 @@
 //! Why a step failed: a layer's own error, or a precondition of the step.
 
-use crate::database::DatabaseError;
+use crate::database::{self, DatabaseError};
 use crate::repository::error::RepositoryError;
 use crate::store::StoreError;
 
@@ -31,6 +31,21 @@ pub enum StepError {
 pub type Result<T> = std::result::Result<T, StepError>;
 
 impl StepError {
+    /// Whether a database is to blame, however far down the chain of causes.
+    pub fn is_of_the_database(&self) -> bool {
+        if let Self::Database(error) = self {
+            return error.kind != database::ErrorKind::Source;
+        }
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<DatabaseError>() {
+                return error.kind != database::ErrorKind::Source;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     pub fn refused(attempted: &'static str, subject: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Refused { attempted, subject: subject.into(), reason: reason.into(), hint: None }
     }
