@@ -132,6 +132,12 @@ fn step(error: &StepError) -> Option<Verdict> {
         StepError::Configuration(_) => {
             Some((ExitCode::Usage, hints(&["Mend the configuration and check it: `dcs config check`."])))
         }
+        // Neither is it true that nothing was changed, nor that all is left to do.
+        StepError::Halfway { source, .. } => {
+            let code = classify(source.as_ref()).map_or(ExitCode::Failed, |(code, _)| code);
+            let code = if code == ExitCode::Refused { ExitCode::Database } else { code };
+            Some((code, hints(&["Mend the cause and run the same command again: it restores the rest."])))
+        }
         StepError::Io { .. } => Some((ExitCode::Failed, Vec::new())),
     }
 }

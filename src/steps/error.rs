@@ -24,6 +24,9 @@ pub enum StepError {
     /// The configuration names what is not there.
     #[error("{0}")]
     Configuration(String),
+    /// A restore that failed when a part of it was in place already.
+    #[error("the restore stopped half way, with {} restored", done.join(", "))]
+    Halfway { done: Vec<String>, source: Box<Self> },
     #[error("cannot {attempted} {subject}: {source}")]
     Io { attempted: &'static str, subject: String, source: std::io::Error },
 }
@@ -48,6 +51,12 @@ impl StepError {
 
     pub fn refused(attempted: &'static str, subject: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Refused { attempted, subject: subject.into(), reason: reason.into(), hint: None }
+    }
+
+    /// The same failure, with what was in place already before it.
+    #[must_use]
+    pub fn after(self, done: Vec<String>) -> Self {
+        if done.is_empty() { self } else { Self::Halfway { done, source: Box::new(self) } }
     }
 
     pub fn io(attempted: &'static str, subject: impl Into<String>, source: std::io::Error) -> Self {

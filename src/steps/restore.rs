@@ -36,6 +36,7 @@ pub async fn execute(context: &Context, plan: CompletePlan) -> Result<CompleteRe
     };
 
     // 3. The databases change places last: their rows point to objects that are back by now.
-    let databases = restore_database::swap_all(proven).await?;
+    let done = files.iter().filter(|files| files.has_changed()).map(|_| "files".to_owned()).collect();
+    let databases = restore_database::swap_all(proven, done).await?;
     Ok(CompleteRestored { databases, files })
 }

@@ -93,7 +93,7 @@ pub struct Proven {
 /// Restores all: every one is loaded and proven before the first live one is touched.
 pub async fn execute(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Restored>> {
     let proven = prove_all(context, plans).await?;
-    swap_all(proven).await
+    swap_all(proven, Vec::new()).await
 }
 
 /// Loads and compares every database beside its live one. On an error the side databases are dropped again.
@@ -119,11 +119,19 @@ pub async fn discard_all(proven: Vec<Proven>) {
 }
 
 /// Lets each proven database take its live one's place. A crash between two leaves some old and some new, each whole;
-/// the same command again restores the rest.
-pub async fn swap_all(proven: Vec<Proven>) -> Result<Vec<Restored>> {
+/// the same command again restores the rest. `done` names what else is restored already.
+pub async fn swap_all(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Restored>> {
     let mut restored = Vec::new();
-    for loaded in proven {
-        let kept_as = loaded.session.swap().await?;
+    let mut waiting = proven.into_iter();
+    while let Some(loaded) = waiting.next() {
+        let kept_as = match loaded.session.swap().await {
+            Ok(kept_as) => kept_as,
+            Err(error) => {
+                discard_all(waiting.collect()).await;
+                return Err(StepError::from(error).after(done));
+            }
+        };
+        done.push(format!("database {}", loaded.component.name));
         restored.push(Restored {
             tables: loaded.component.fingerprint.tables.len() as u64,
             rows: loaded.component.fingerprint.rows(),
@@ -172,5 +180,88 @@ async fn load(context: &Context, session: &mut dyn RestoreSession, component: &D
             );
             Err(StepError::Damaged { attempted: "restore database", subject: component.name.clone(), reason })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::database::{DumpStream, Result};
+    use crate::error::CommandError;
+    use crate::exit::ExitCode;
+    use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+
+    /// A session that notes what becomes of it.
+    struct Side {
+        name: &'static str,
+        fails: bool,
+        log: Arc<Mutex<Vec<String>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl RestoreSession for Side {
+        async fn load(&mut self, _: DumpStream) -> Result<()> {
+            Ok(())
+        }
+
+        async fn compare(&mut self, _: &Fingerprint) -> Result<Vec<Difference>> {
+            Ok(Vec::new())
+        }
+
+        async fn swap(self: Box<Self>) -> Result<Option<String>> {
+            self.log.lock().unwrap().push(format!("swap {}", self.name));
+            let busy = || DatabaseError::new(ErrorKind::Refused, "swap in", self.name);
+            if self.fails { Err(busy()) } else { Ok(None) }
+        }
+
+        async fn discard(self: Box<Self>) {
+            self.log.lock().unwrap().push(format!("discard {}", self.name));
+        }
+    }
+
+    fn component(name: &str) -> DatabaseComponent {
+        let dump = Artefact { parts: Vec::new(), raw_size: 0, raw_sha256: crate::archive::sha256(b"") };
+        let (version, encoding, extensions) = (String::new(), String::new(), Vec::new());
+        let server = ServerInfo { engine: Engine::Sqlite, version, major: 3, encoding, size_bytes: 0, extensions };
+        DatabaseComponent {
+            name: name.to_owned(),
+            database: name.to_owned(),
+            server,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            finished_at: jiff::Timestamp::UNIX_EPOCH,
+            dump,
+            properties: None,
+            globals: None,
+            globals_hold_passwords: false,
+            fingerprint: Fingerprint::default(),
+        }
+    }
+
+    async fn swap(failing: &str, done: Vec<String>) -> (CommandError, Vec<String>) {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let proven = ["one", "two", "three"].map(|name| Proven {
+            session: Box::new(Side { name, fails: name == failing, log: log.clone() }),
+            component: component(name),
+            target: name.to_owned(),
+        });
+        let error = swap_all(proven.into(), done).await.unwrap_err();
+        let log = log.lock().unwrap().clone();
+        (error.into(), log)
+    }
+
+    #[tokio::test]
+    async fn a_swap_that_fails_says_what_is_in_place_and_leaves_no_side_database() {
+        let (error, log) = swap("two", Vec::new()).await;
+        assert_eq!(log, ["swap one", "swap two", "discard three"]);
+        assert_eq!(error.code, ExitCode::Database, "refused would mean that nothing was changed");
+        assert!(error.message.contains("database one restored"), "{error:?}");
+        assert!(!error.hints.concat().contains("othing"), "{error:?}");
+        let (error, _) = swap("one", vec!["files".to_owned()]).await;
+        assert_eq!(error.code, ExitCode::Database);
+        assert!(error.message.contains("files restored"), "{error:?}");
+        let (error, _) = swap("one", Vec::new()).await;
+        assert_eq!(error.code, ExitCode::Refused);
     }
 }

@@ -151,6 +151,13 @@ pub struct FilesRestored {
     pub report: Report,
 }
 
+impl FilesRestored {
+    /// Whether anything live is other than it was.
+    pub(super) fn has_changed(&self) -> bool {
+        self.added_objects + self.replaced_objects > 0
+    }
+}
+
 impl fmt::Display for FilesRestored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let added = format::count(self.added_objects, "object");

@@ -65,6 +65,12 @@ impl PostgresRestore {
         Ok(arguments)
     }
 
+    async fn put_in_place(&self) -> Result<Option<String>> {
+        let session = self.server.connect_maintenance(&self.run).await?;
+        apply(&session, &self.late).await?;
+        swap::swap(&self.server, &session, &self.side, &self.run).await
+    }
+
     async fn drop_side(&self) -> Result<()> {
         let session = self.server.connect_maintenance(&self.run).await?;
         let ended = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
@@ -128,9 +134,12 @@ impl RestoreSession for PostgresRestore {
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {
-        let session = self.server.connect_maintenance(&self.run).await?;
-        apply(&session, &self.late).await?;
-        swap::swap(&self.server, &session, &self.side, &self.run).await
+        let swapped = self.put_in_place().await;
+        if swapped.is_err() {
+            // By its name: where it is in place all the same, there is none to drop.
+            self.discard().await;
+        }
+        swapped
     }
 
     async fn discard(self: Box<Self>) {
