@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::database::{self, DatabaseError};
 use crate::exit::ExitCode;
+use crate::model::BackupId;
 use crate::repository::error::{ErrorKind as RepositoryKind, RepositoryError};
 use crate::settings::SettingsError;
 use crate::steps::StepError;
@@ -33,6 +34,14 @@ impl CommandError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Puts the backup at stake into the hints, or all of them where none was chosen.
+    #[must_use]
+    pub fn about(mut self, backup: Option<&BackupId>) -> Self {
+        let verify = format!("dcs verify {}", backup.map_or("all", BackupId::as_str));
+        self.hints.iter_mut().for_each(|hint| *hint = hint.replace("dcs verify ID", &verify));
         self
     }
 

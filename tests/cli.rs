@@ -20,6 +20,8 @@ mod services;
 mod support;
 #[path = "support/system.rs"]
 mod system;
+#[path = "cli/told.rs"]
+mod told;
 
 /// A small system of folders with a configuration to spoil.
 struct Machine {
@@ -86,6 +88,22 @@ impl Machine {
         let mut found = files(self.home.path());
         found.retain(|key, _| !key.starts_with("state") && !key.contains("/locks") && !key.contains(".dcs"));
         found
+    }
+
+    /// Runs as nobody, whose everything here becomes: to root nothing is forbidden.
+    fn unprivileged(&self) -> Dcs {
+        if !rustix::process::geteuid().is_root() {
+            return self.dcs();
+        }
+        let mut waiting = vec![self.path("")];
+        while let Some(path) = waiting.pop() {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+            waiting.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().path()));
+        }
+        let binary = self.path("state/dcs");
+        fs::copy(env!("CARGO_BIN_EXE_dcs"), &binary).unwrap();
+        let before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        self.dcs().through(&before).binary(binary.to_str().unwrap())
     }
 
     /// Runs what must fail and change nothing.
@@ -319,23 +337,11 @@ fn noise(size: usize) -> Vec<u8> {
 
 #[test]
 fn a_target_that_may_not_be_written_is_denied_by_name() {
-    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::fs::PermissionsExt;
     let machine = Machine::new();
     let id = machine.back_up();
-    let mut dcs = machine.dcs();
+    let dcs = machine.unprivileged();
     let mode = |name: &str, mode| fs::set_permissions(machine.path(name), fs::Permissions::from_mode(mode)).unwrap();
-    if rustix::process::geteuid().is_root() {
-        // To root nothing is forbidden.
-        let mut waiting = vec![machine.path("")];
-        while let Some(path) = waiting.pop() {
-            chown(&path, Some(65534), Some(65534)).unwrap();
-            waiting.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().path()));
-        }
-        let binary = machine.path("state/dcs");
-        fs::copy(env!("CARGO_BIN_EXE_dcs"), &binary).unwrap();
-        let program = binary.to_str().unwrap();
-        dcs = dcs.through(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]).binary(program);
-    }
     dcs.run(&["backup", "list"]).ok();
     mode("vault/dcs", 0o555);
     machine.refuses(&dcs, &["backup", "complete"], 20, "access denied");

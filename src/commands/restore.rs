@@ -10,7 +10,7 @@ use crate::model::{BackupId, Manifest};
 use crate::repository::{Repository, Selector};
 use crate::settings::{DatabaseSettings, StoreSettings};
 
-/// Reads the chosen backup, and says which newer ones were passed over.
+/// Reads the chosen backup, and says what is wrong with it, or which newer ones were passed over.
 pub(super) async fn choose(
     session: &Session,
     repository: &Repository,
@@ -18,8 +18,15 @@ pub(super) async fn choose(
     needed: &str,
     holds: impl Fn(&Manifest) -> bool + Send,
 ) -> Result<Manifest, CommandError> {
+    if let Selector::Id(id) = selector {
+        session.choose(id);
+    }
     let selected = repository.select(selector, needed, holds).await?;
+    session.choose(&selected.manifest.id);
     selected.skipped.iter().for_each(|skipped| session.ui().warn(&skipped.to_string()));
+    if let Some(remark) = selected.remark {
+        session.ui().warn(&format!("backup {} is not good: {remark}", selected.manifest.id));
+    }
     Ok(selected.manifest)
 }
 

@@ -133,7 +133,12 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         writeln!(text, "configuration unpacked into {}: compare it with the live one", folder.display()).ok();
     }
     let files = restored.files.as_ref();
-    let answer = Answer { backup: manifest.id, databases: &restored.databases, files, config: config.as_ref() };
+    let answer = Answer { backup: manifest.id.clone(), databases: &restored.databases, files, config: config.as_ref() };
     session.ui().report(&text, &answer)?;
+    if manifest.incomplete {
+        let message = format!("the backup {} is incomplete, and what it lacks was not restored", manifest.id);
+        let hint = format!("See what it lacks: `dcs backup show {}`.", manifest.id);
+        return Err(CommandError::new(ExitCode::Problems, message).hint(hint));
+    }
     restored.files.as_ref().map_or(Ok(ExitCode::Done), FilesRestored::code_or_problems)
 }

@@ -9,13 +9,13 @@ use crate::cli::Global;
 use crate::cli::passwords::hide_passwords;
 use crate::error::CommandError;
 use crate::exit::ExitCode;
-use crate::model::{FileSource, RunId, SourceName};
+use crate::model::{BackupId, FileSource, RunId, SourceName};
 use crate::repository::Repository;
 use crate::repository::locks::{self, Holder, Lock, Locks, Want};
 use crate::settings::{Environment, RepositoryTarget, Settings, host_name};
 use crate::steps::Context;
 use crate::steps::restore_files::Trash;
-use crate::store::{ObjectStore, transfer};
+use crate::store::{ErrorKind, ObjectStore, transfer};
 use crate::ui::{Options, Ui};
 
 /// One run of dcs.
@@ -25,6 +25,8 @@ pub struct Session {
     run: RunId,
     settings: OnceLock<Settings>,
     locks: tokio::sync::Mutex<Vec<Lock>>,
+    /// The backup that the run is about, once it is chosen.
+    backup: OnceLock<BackupId>,
 }
 
 /// A run that was stopped gives uploads back for so long.
@@ -40,8 +42,8 @@ impl Session {
             verbose: global.verbose > 0,
             no_progress: global.no_progress,
         };
-        let (settings, locks) = (OnceLock::new(), tokio::sync::Mutex::default());
-        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks }
+        let (settings, locks, backup) = (OnceLock::new(), tokio::sync::Mutex::default(), OnceLock::new());
+        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, backup }
     }
 
     pub fn ui(&self) -> &Ui {
@@ -50,6 +52,12 @@ impl Session {
 
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// Notes which backup the run is about.
+    pub fn choose(&self, backup: &BackupId) {
+        // The first choice stands.
+        let _chosen = self.backup.set(backup.clone());
     }
 
     /// The settings, read when first asked for: help and completions work with nothing configured.
@@ -172,6 +180,6 @@ impl Session {
                 self.ui.warn(&format!("a lock could not be released and will expire: {error}"));
             }
         }
-        result
+        result.map_err(|error| error.about(self.backup.get()))
     }
 }

@@ -54,6 +54,8 @@ impl fmt::Display for Selector {
 pub struct Selected {
     pub manifest: Manifest,
     pub skipped: Vec<Skipped>,
+    /// Why the chosen one is not good, where it was chosen by its id.
+    pub remark: Option<String>,
 }
 
 /// A newer backup that would have held what is needed, were it good.
@@ -85,7 +87,8 @@ impl Repository {
                     let error = RepositoryError::new(ErrorKind::Refused, "use backup", id.as_str());
                     return Err(error.with_detail(format!("it does not hold {needed}")));
                 }
-                Ok(Selected { manifest, skipped: Vec::new() })
+                let remark = self.why_not_good(&manifest).await?;
+                Ok(Selected { manifest, skipped: Vec::new(), remark })
             }
             Selector::Latest(before) => self.latest(*before, needed, holds).await,
         }
@@ -102,7 +105,9 @@ impl Repository {
                 Ok(manifest) if !holds(&manifest) => continue,
                 Ok(manifest) => match self.why_not_good(&manifest).await? {
                     Some(reason) => reason,
-                    None if good == before => return Ok(Selected { manifest, skipped }),
+                    None if good == before => {
+                        return Ok(Selected { manifest, skipped, remark: None });
+                    }
                     None => {
                         good += 1;
                         continue;

@@ -1,0 +1,33 @@
+//! What a run says where something is wrong in a way of its own: that the code is true, and that the hint helps.
+
+use std::fs;
+
+use rusqlite::Connection;
+
+use crate::Machine;
+
+#[test]
+fn a_hint_names_the_backup_that_was_chosen() {
+    let machine = Machine::new();
+    let id = machine.back_up();
+    fs::write(machine.path("vault/dcs/backups").join(&id).join("manifest.json"), "{").unwrap();
+    machine.refuses(&machine.dcs(), &["backup", "show", &id], 4, &id).says(&format!("`dcs verify {id} --level"));
+}
+
+#[test]
+fn an_incomplete_backup_is_restored_by_its_id_and_never_ends_with_0() {
+    let machine = Machine::new();
+    let database = Connection::open(machine.path("dream.db")).unwrap();
+    let fill = "CREATE TABLE pages AS WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n LIMIT 9999) SELECT v FROM n";
+    database.execute_batch(fill).unwrap();
+    drop(database);
+    let mut bytes = fs::read(machine.path("dream.db")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xaa);
+    fs::write(machine.path("dream.db"), bytes).unwrap();
+    let made = machine.dcs().run(&["backup", "complete", "--json"]).code(3).says("database dream");
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    fs::remove_file(machine.path("live/books/a b")).unwrap();
+    let restored = machine.dcs().run(&["restore-complete", &id, "--yes"]).says("is not good").fails(3, &id);
+    assert!(machine.path("live/books/a b").exists(), "{restored}");
+}
