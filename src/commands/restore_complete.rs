@@ -80,7 +80,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     let stores = sources.iter().map(|source| source.store().to_owned()).collect::<Vec<_>>();
     let names: Vec<String> = manifest.databases.iter().map(|database| database.name.clone()).collect();
     let context = session.context(repository, stores, names, &places, args.dry_run)?;
-    let trash = session.trash(args.dry_run)?;
+    let trash = session.trash(&places, args.dry_run)?;
     if !args.dry_run {
         session.lock_to_restore(&context, &sources).await?;
     }

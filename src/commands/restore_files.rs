@@ -62,7 +62,7 @@ pub(super) async fn run(args: RestoreFilesArgs, session: &Session) -> Outcome {
     let places = args.targets.places(&manifest.origins, session)?;
     let stores = sources.iter().map(|source| source.store().to_owned()).collect::<Vec<_>>();
     let context = session.context(repository, stores, [], &places, args.dry_run)?;
-    let trash = session.trash(args.dry_run)?;
+    let trash = session.trash(&places, args.dry_run)?;
     if !args.dry_run {
         session.lock_to_restore(&context, &sources).await?;
     }

@@ -130,11 +130,15 @@ impl Session {
     }
 
     /// Where a restore puts what it displaces: `[trash]`, if it is set.
-    pub fn trash(&self, dry_run: bool) -> Result<Option<Trash>, CommandError> {
+    pub fn trash(&self, places: &Places, dry_run: bool) -> Result<Option<Trash>, CommandError> {
         let settings = self.settings()?;
         let Some(trash) = &settings.trash else { return Ok(None) };
-        let store = open::store(&settings.stores[&trash.store], dry_run)?;
-        Ok(Some(Trash { store, bucket: trash.bucket.clone() }))
+        match open::store(&places.store(&trash.store, settings)?, dry_run) {
+            Ok(store) => Ok(Some(Trash { store, bucket: trash.bucket.clone() })),
+            // Gone, with what was live beside it perhaps; a restore that needs the trash says that there is none.
+            Err(error) if error.kind == ErrorKind::NoBucket => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes locks and keeps them until the run ends.

@@ -1,6 +1,7 @@
 //! What a run says where something is wrong in a way of its own: that the code is true, and that the hint helps.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use rusqlite::Connection;
 
@@ -30,4 +31,20 @@ fn an_incomplete_backup_is_restored_by_its_id_and_never_ends_with_0() {
     fs::remove_file(machine.path("live/books/a b")).unwrap();
     let restored = machine.dcs().run(&["restore-complete", &id, "--yes"]).says("is not good").fails(3, &id);
     assert!(machine.path("live/books/a b").exists(), "{restored}");
+}
+
+#[test]
+fn a_restore_elsewhere_needs_nothing_of_the_place_that_is_gone() {
+    let machine = Machine::new();
+    machine.back_up();
+    fs::rename(machine.path("live"), machine.path("gone")).unwrap();
+    let elsewhere = format!("live={}", machine.path("elsewhere").display());
+    let restore = ["restore-files", "--store", &elsewhere, "--yes"];
+    machine.dcs().run(&restore).ok().answers("2 objects added");
+    // What gives way there is kept there, and a name that is no key is in nobody's way.
+    fs::write(machine.path("elsewhere/books/42/page"), "another page").unwrap();
+    fs::write(machine.path("elsewhere/books").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    machine.dcs().run(&restore).ok().answers("1 replaced");
+    let kept = crate::files(&machine.path("elsewhere/trash"));
+    assert!(kept.keys().any(|key| key.ends_with("books/42/page")), "{:?}", kept.keys());
 }
