@@ -108,7 +108,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     }
     let displaces = databases.iter().any(|plan| plan.plan.displaces_live)
         || files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
-    session.ui().confirm(args.yes || !displaces, "Restore over the live system?")?;
+    session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
 
     // Check every byte of the backup before anything is touched.
     verify::require_intact(&context, &manifest).await?;

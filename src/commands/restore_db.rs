@@ -76,7 +76,7 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
         return Ok(ExitCode::Done);
     }
     let displaces = plans.iter().any(|plan| plan.plan.displaces_live);
-    session.ui().confirm(args.yes || !displaces, "Restore over the live databases?")?;
+    session.ui().confirm(args.yes || !displaces, "Restore over the live databases?").await?;
 
     // Check every byte that is needed before anything is touched.
     verify::require_intact(&context, &manifest).await?;

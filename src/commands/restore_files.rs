@@ -73,7 +73,7 @@ pub(super) async fn run(args: RestoreFilesArgs, session: &Session) -> Outcome {
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
-    session.ui().confirm(args.yes || !plan.displaces(), "Restore over the objects that differ?")?;
+    session.ui().confirm(args.yes || !plan.displaces(), "Restore over the objects that differ?").await?;
 
     // Check every byte that is needed before anything is touched.
     verify::require_intact(&context, &manifest).await?;

@@ -66,7 +66,7 @@ impl Ui {
     }
 
     /// Asks before what destroys. Without a terminal and without `yes` it refuses.
-    pub fn confirm(&self, yes: bool, question: &str) -> Result<(), CommandError> {
+    pub async fn confirm(&self, yes: bool, question: &str) -> Result<(), CommandError> {
         if yes {
             return Ok(());
         }
@@ -76,13 +76,17 @@ impl Ui {
                 .hint("Look at the plan with `--dry-run`, then say `--yes`."));
         }
         stderr(&format!("{question} [y/N] "));
-        let mut line = String::new();
-        let read = io::stdin().lock().read_line(&mut line);
-        match (read, line.trim()) {
-            (Ok(_), "y" | "Y" | "yes" | "Yes") => Ok(()),
-            _ => Err(refused("not confirmed; nothing was changed")),
+        let read = || io::stdin().lock().lines().next().transpose().ok().flatten();
+        match line(read).await.as_deref().map(str::trim) {
+            Some("y" | "Y" | "yes" | "Yes") => Ok(()),
+            _ => Err(refused("not confirmed; nothing was changed").hint("Say `--yes` to carry the plan out.")),
         }
     }
+}
+
+/// Reads a line on a thread of its own: whoever sits before the question may also answer with Ctrl-C.
+async fn line(read: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
+    tokio::task::spawn_blocking(read).await.ok().flatten()
 }
 
 /// Prints the final error: text, or a JSON object.
@@ -112,5 +116,23 @@ fn print(text: &str) -> Result<(), CommandError> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(CommandError::new(ExitCode::Failed, format!("cannot write to standard output: {error}"))),
         Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_that_is_not_answered_does_not_hold_up_a_signal() {
+        let (answer, never) = std::sync::mpsc::channel::<String>();
+        let signal = std::future::ready("interrupted");
+        let first = tokio::select! {
+            biased;
+            _ = line(move || never.recv().ok()) => "answered",
+            signal = signal => signal,
+        };
+        assert_eq!(first, "interrupted");
+        drop(answer);
     }
 }
