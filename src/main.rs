@@ -1,9 +1,11 @@
 //! Parses, logs, handles signals, exits; nothing else.
 
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::{BoolishValueParser, TypedValueParser};
+use clap::{CommandFactory, Parser};
 use dcs::cli::Cli;
 use dcs::commands::{Session, usage_error};
 use dcs::error::CommandError;
@@ -58,11 +60,17 @@ async fn supervise(cli: Cli) -> Result<exit::ExitCode, CommandError> {
     session.close(result).await
 }
 
+/// Whether JSON was asked for, where the command line as a whole could not be read.
+fn wants_json() -> bool {
+    let is_true = |value: &OsStr| BoolishValueParser::new().parse_ref(&Cli::command(), None, value).unwrap_or(false);
+    std::env::args_os().any(|argument| argument == "--json")
+        || std::env::var_os("DCS_JSON").is_some_and(|value| is_true(&value))
+}
+
 /// Clap's own answers: help and version are no error.
 fn usage(error: &clap::Error) -> ExitCode {
     if let Some(refused) = usage_error(error) {
-        let json = std::env::args_os().any(|argument| argument == "--json");
-        ui::show_error(&refused, json);
+        ui::show_error(&refused, wants_json());
         return refused.code.into();
     }
     // Nobody is left to tell when the output is gone.

@@ -8,6 +8,16 @@ use rusqlite::Connection;
 use crate::Machine;
 
 #[test]
+fn usage_errors_are_json_where_the_environment_asks_for_it() {
+    let machine = Machine::new();
+    for (value, is_json) in [("1", true), ("yes", true), ("0", false)] {
+        let output = machine.dcs().with("DCS_JSON", value).run(&["backup", "nonsense"]).code(2);
+        let told: Option<serde_json::Value> = serde_json::from_str(&output.stderr).ok();
+        assert_eq!(told.is_some_and(|told| told["code"] == 2), is_json, "{output}");
+    }
+}
+
+#[test]
 fn a_hint_names_the_backup_that_was_chosen() {
     let machine = Machine::new();
     let id = machine.back_up();
