@@ -26,6 +26,14 @@ fn a_hint_names_the_backup_that_was_chosen() {
 }
 
 #[test]
+fn a_live_file_that_is_damaged_is_the_database_s_failure_and_no_backup_s() {
+    let machine = Machine::new();
+    fs::write(machine.path("dream.db"), "no database ".repeat(500)).unwrap();
+    let output = machine.refuses(&machine.dcs(), &["backup", "db"], 21, "dream.db").says("dcs restore-db");
+    assert!(!output.stderr.contains("Choose another backup"), "{output}");
+}
+
+#[test]
 fn an_incomplete_backup_is_restored_by_its_id_and_never_ends_with_0() {
     let machine = Machine::new();
     let database = Connection::open(machine.path("dream.db")).unwrap();

@@ -39,6 +39,16 @@ pub(super) fn failed(attempted: &'static str, path: &Path, error: rusqlite::Erro
     }
 }
 
+/// What was found damaged on the way to a dump is the live file, and no backup.
+pub(super) fn of_the_live_file(error: DatabaseError) -> DatabaseError {
+    if error.kind != ErrorKind::Damaged {
+        return error;
+    }
+    DatabaseError { kind: ErrorKind::Other, ..error }.with_hint(
+        "The live file is damaged: bring it back with `dcs restore-db`, or see what `.recover` of sqlite3 saves.",
+    )
+}
+
 pub(super) fn io_failed(attempted: &'static str, path: &Path, error: io::Error) -> DatabaseError {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,

@@ -56,12 +56,14 @@ impl Database for SqliteDatabase {
 
     async fn preflight_dump(&self) -> Result<ServerInfo> {
         let path = self.path.clone();
-        blocking("look at", move || file::info(&file::open_live(&path)?, &path)).await
+        let looked = blocking("look at", move || file::info(&file::open_live(&path)?, &path));
+        looked.await.map_err(file::of_the_live_file)
     }
 
     async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>> {
         let (path, options) = (self.path.clone(), options.clone());
-        Ok(Box::new(blocking("dump", move || dump::SqliteDump::begin(&path, &options)).await?))
+        let begun = blocking("dump", move || dump::SqliteDump::begin(&path, &options));
+        Ok(Box::new(begun.await.map_err(file::of_the_live_file)?))
     }
 
     async fn plan_restore(&self, options: &RestoreOptions) -> Result<RestorePlan> {

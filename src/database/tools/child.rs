@@ -132,7 +132,12 @@ impl Running {
             return Ok(());
         }
         let detail = format!("{} {}: {complaints}", self.program, ending(status));
-        Err(DatabaseError::new(judge(&complaints), self.attempted, self.subject.as_str()).with_detail(detail))
+        let kind = match judge(&complaints) {
+            // What a dump complains about is the live database.
+            ErrorKind::Damaged if self.program != "pg_restore" => ErrorKind::ToolFailed,
+            kind => kind,
+        };
+        Err(DatabaseError::new(kind, self.attempted, self.subject.as_str()).with_detail(detail))
     }
 
     fn broken(&self, error: io::Error) -> DatabaseError {
