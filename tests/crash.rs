@@ -279,6 +279,10 @@ async fn killed_backup(target: Target, nth: usize, when: When) -> bool {
         assert_not_locked(&system).await;
         let next = sound.repository.manifest(&system.make_backup()).await.unwrap();
         assert_eq!(assert_whole(&sound, &next).await.objects, 5);
+        if target == Target::Database {
+            system.back_up(&sound).await.unwrap();
+            assert_eq!(spooled(&system), ["spool"], "the copy that the killed run spooled is removed");
+        }
     }
     is_killed
 }

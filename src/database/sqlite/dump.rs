@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use tempfile::TempDir;
 
+use super::spool::PrivateFolder;
 use super::{blocking, describe, file};
 use crate::database::{DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, Result};
 use crate::model::database::Fingerprint;
@@ -21,7 +21,7 @@ const CHUNK: u64 = 1 << 20;
 pub(super) struct SqliteDump {
     live: PathBuf,
     copy: PathBuf,
-    folder: TempDir,
+    folder: PrivateFolder,
     fingerprint: Fingerprint,
     opened: bool,
     ended: Arc<AtomicBool>,
@@ -32,7 +32,7 @@ impl SqliteDump {
         let connection = file::open_live(live)?;
         let size = file::size(&connection).map_err(|error| file::failed(ATTEMPTED, live, error))?;
         file::check_space(ATTEMPTED, &options.spool, size)?;
-        let folder = file::private_folder(&options.spool, &options.run)?;
+        let folder = PrivateFolder::make(&options.spool, &options.run)?;
         let copy = folder.path().join("copy");
         file::copy_to_file(ATTEMPTED, &connection, &copy)?;
         drop(connection);
@@ -46,7 +46,7 @@ impl SqliteDump {
     }
 }
 
-async fn remove(folder: TempDir) {
+async fn remove(folder: PrivateFolder) {
     let removed = tokio::task::spawn_blocking(move || {
         let path = folder.path().to_owned();
         (folder.close(), path)

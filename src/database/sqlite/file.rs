@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use tempfile::TempDir;
 
 use super::describe;
 use crate::database::{DatabaseError, ErrorKind, Result};
-use crate::model::RunId;
 use crate::model::database::{Engine, Fingerprint, ServerInfo, TableCount};
 
 /// How long to wait for others to let go of a file.
@@ -187,13 +185,6 @@ pub(super) fn count(attempted: &'static str, path: &Path, subject: &Path) -> Res
         Ok(Fingerprint { tables, sequences: Vec::new() })
     };
     counted().map_err(|error| failed(attempted, subject, error))
-}
-
-/// A folder of one run in the spool, removed with all that SQLite may leave in it.
-pub(super) fn private_folder(spool: &Path, run: &RunId) -> Result<TempDir> {
-    let made = fs::create_dir_all(spool)
-        .and_then(|()| tempfile::Builder::new().prefix(&format!("dcs-{run}-")).tempdir_in(spool));
-    made.map_err(|error| io_failed("spool in", spool, error))
 }
 
 /// Fails when the file system that holds `folder` has no room for `bytes` more.

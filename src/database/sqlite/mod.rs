@@ -17,6 +17,7 @@ mod dump;
 mod exchange;
 mod file;
 mod restore;
+mod spool;
 mod swap;
 
 /// A database in a file.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use rustix::fs::Access;
-use tempfile::TempDir;
 
+use super::spool::PrivateFolder;
 use super::{blocking, describe, file, swap};
 use crate::database::{
     DatabaseError, DumpStream, ErrorKind, RestoreOptions, RestorePlan, RestoreSession, Result, compare,
@@ -59,13 +59,13 @@ pub(super) fn plan(live: &Path, options: &RestoreOptions) -> Result<RestorePlan>
 pub(super) struct SqliteRestore {
     live: PathBuf,
     run: RunId,
-    folder: TempDir,
+    folder: PrivateFolder,
     copy: PathBuf,
 }
 
 impl SqliteRestore {
     pub(super) fn begin(live: &Path, options: &RestoreOptions) -> Result<Self> {
-        let folder = file::private_folder(&options.spool, &options.run)?;
+        let folder = PrivateFolder::make(&options.spool, &options.run)?;
         let copy = folder.path().join("copy");
         Ok(Self { live: live.to_owned(), run: options.run.clone(), folder, copy })
     }
