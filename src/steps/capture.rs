@@ -12,13 +12,13 @@ use super::store_text::StoreOptions;
 use super::{Context, Result, StepError};
 use crate::archive::folder;
 use crate::model::manifest::{Captured, ConfigComponent};
-use crate::model::{BackupId, Problem, Report};
+use crate::model::{BackupId, Problem, Report, format};
 use crate::repository::error::RepositoryError;
 use crate::repository::layout;
 
 /// A command that runs longer is ended: a backup must not hang on it.
 const LONGEST_COMMAND: Duration = Duration::from_secs(60);
-/// Bytes of output that are kept.
+/// Bytes of output at most.
 const MOST_OUTPUT: u64 = 64 * 1024;
 
 /// Stores the configured files and folders as `config.tar.gz`. What cannot be read becomes a problem.
@@ -74,7 +74,10 @@ async fn output(command: &str) -> std::result::Result<String, String> {
         .map_err(text)?;
     let mut bytes = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(MOST_OUTPUT).read_to_end(&mut bytes).await.map_err(text)?;
+        stdout.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await.map_err(text)?;
+    }
+    if bytes.len() as u64 > MOST_OUTPUT {
+        return Err(format!("it prints more than {}", format::bytes(MOST_OUTPUT)));
     }
     let status = child.wait().await.map_err(text)?;
     if status.success() {
