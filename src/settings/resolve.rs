@@ -1,6 +1,6 @@
 //! From the file, `--repo` and the environment to checked [`Settings`].
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::target::folder;
 use super::{
@@ -146,6 +146,14 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
     }
     if let Some(path) = backup.config.iter().find(|path| !path.is_absolute()) {
         return Err(option("[backup].config", format!("{} must be an absolute path", path.display())));
+    }
+    let is_odd =
+        |path: &&PathBuf| path.parent().is_none() || path.components().any(|part| part == Component::ParentDir);
+    if let Some(path) = backup.config.iter().find(is_odd) {
+        return Err(option(
+            "[backup].config",
+            format!("{} must name a file or folder, without \"..\"", path.display()),
+        ));
     }
     Ok(BackupSettings {
         databases: backup.databases.clone(),

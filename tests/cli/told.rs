@@ -66,3 +66,14 @@ fn a_restore_elsewhere_needs_nothing_of_the_place_that_is_gone() {
     let kept = crate::files(&machine.path("elsewhere/trash"));
     assert!(kept.keys().any(|key| key.ends_with("books/42/page")), "{:?}", kept.keys());
 }
+
+#[test]
+fn a_capture_that_prints_too_much_and_a_path_with_two_dots_are_said_so() {
+    let machine = Machine::new();
+    machine.spoil("config = [", "capture = [\"seq 99999\"]\nconfig = [");
+    machine.dcs().run(&["backup", "config"]).code(3).says("it prints more than 64.0 KiB");
+    for path in ["/etc/../etc", "/"] {
+        machine.spoil("config = [", &format!("config = [\"{path}\", "));
+        machine.refuses(&machine.dcs(), &["backup", "config"], 2, "[backup].config");
+    }
+}
