@@ -8,6 +8,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 
 use super::{Context, Result, StepError};
 use crate::model::{BucketName, FileSource, Prefix, SourceName};
+use crate::repository::{self, Repository};
 use crate::store::{ErrorKind, ListOptions, Listed, ObjectInfo, ObjectStore, StoreError};
 
 /// A bucket to back up, whole or some of its folders.
@@ -36,12 +37,19 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
         let store = context.store(&file.store)?;
         let buckets = match &file.bucket {
             Some(bucket) => vec![bucket.clone()],
-            None => all_buckets(context, &file.store, store).await?,
+            None => all_buckets(&file.store, store).await?,
         };
         for bucket in buckets {
             if !store.bucket_exists(&bucket).await? {
                 let subject = format!("{bucket} of the store {} at {}", file.store, store.describe());
                 return Err(StoreError::new(ErrorKind::NoBucket, "back up", subject).into());
+            }
+            if is_own(context, store, &bucket).await? && file.prefix.overlaps(&context.repository.prefix) {
+                if file.bucket.is_none() {
+                    continue;
+                }
+                let reason = format!("{}/{bucket} is the backup bucket, which cannot back up itself", file.store);
+                return Err(StepError::Configuration(reason));
             }
             let name = SourceName::new(&file.store, &bucket);
             let entry = found.entry(name.as_str().to_owned()).or_insert(Source { name, prefixes: Vec::new() });
@@ -55,17 +63,27 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
     Ok(sources)
 }
 
-/// Every bucket of a store but the repository's own. The trash is backed up too: what lies in it can still be wanted.
-async fn all_buckets(context: &Context, name: &str, store: &Arc<dyn ObjectStore>) -> Result<Vec<BucketName>> {
-    let mut buckets = store.buckets().await?;
+/// Whether a bucket is the repository's own, also in a store that goes by another name: two URLs may lead to one server.
+async fn is_own(context: &Context, store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<bool> {
+    let own = &context.repository;
+    if *bucket != own.bucket {
+        return Ok(false);
+    }
+    match Repository::open(store.clone(), bucket.clone(), own.prefix.clone()).await {
+        Ok(found) => Ok(found.id == own.id),
+        Err(error) if error.kind == repository::ErrorKind::Store => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Every bucket of a store. The trash is backed up too: what lies in it can still be wanted.
+async fn all_buckets(name: &str, store: &Arc<dyn ObjectStore>) -> Result<Vec<BucketName>> {
+    let buckets = store.buckets().await?;
     if buckets.is_empty() {
         let reason = "the store has no buckets; an unmounted disk looks like that".to_owned();
         let hint = Some("Check the store, or name its buckets in [backup].files.".to_owned());
         let subject = format!("{name}/* at {}", store.describe());
         return Err(StepError::Refused { attempted: "back up", subject, reason, hint });
-    }
-    if store.describe() == context.repository.store.describe() {
-        buckets.retain(|bucket| *bucket != context.repository.bucket);
     }
     Ok(buckets)
 }

@@ -77,3 +77,21 @@ fn a_capture_that_prints_too_much_and_a_path_with_two_dots_are_said_so() {
         machine.refuses(&machine.dcs(), &["backup", "config"], 2, "[backup].config");
     }
 }
+
+#[test]
+fn the_backup_bucket_is_not_backed_up_under_another_name_of_its_store() {
+    let machine = Machine::new();
+    let home = machine.home.path().display().to_string();
+    fs::create_dir(machine.path("vault/notes")).unwrap();
+    let alias = format!("[stores.alias]\npath = \"{home}/live/../vault\"\n[stores.live]");
+    let with = |files: &str| {
+        machine.spoil("[stores.live]", &alias);
+        let config = fs::read_to_string(machine.path("dcs.toml")).unwrap();
+        fs::write(machine.path("dcs.toml"), config.replace("files = [\"live/books\"]", files)).unwrap();
+    };
+    with("files = [\"alias/*\"]");
+    let plan = machine.dcs().run(&["backup", "files", "-n"]).ok().answers("alias/notes");
+    assert!(!plan.stdout.contains("alias/dcs"), "{plan}");
+    with("files = [\"alias/dcs\"]");
+    machine.refuses(&machine.dcs(), &["backup", "files"], 2, "alias/dcs");
+}
