@@ -26,12 +26,11 @@ struct Answer {
 pub(super) async fn run(args: InitArgs, session: &Session) -> Outcome {
     let target = session.repository_target()?;
     let store = session.open_repository_store(&target, args.dry_run)?;
-    let place = format!("{}/{}/{}", target.store.location(), target.bucket, target.prefix);
     if args.dry_run {
-        session.ui().report(
-            &format!("would make the repository {place}"),
-            &Answer { repository: place.clone(), made: false },
-        )?;
+        let (repository, initialised) = Repository::would_init(store, target.bucket, target.prefix).await?;
+        let verb = if initialised == Initialised::Made { "would make" } else { "found" };
+        let text = format!("{verb} the repository {}", repository.describe());
+        session.ui().report(&text, &Answer { repository: repository.describe(), made: false })?;
         return Ok(ExitCode::Done);
     }
     let (repository, initialised) = Repository::init(store, target.bucket, target.prefix).await?;

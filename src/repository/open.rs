@@ -75,6 +75,26 @@ impl Repository {
         Ok((repository, Initialised::Made))
     }
 
+    /// Says what [`Self::init`] would do; changes nothing.
+    pub async fn would_init(
+        store: Arc<dyn ObjectStore>,
+        bucket: BucketName,
+        prefix: Prefix,
+    ) -> Result<(Self, Initialised)> {
+        let repository = Self::unopened(store, bucket, prefix)?;
+        let initialised = match repository.identity().await {
+            Ok(Some(_)) => Initialised::Found,
+            Ok(None) => {
+                repository.refuse_foreign_contents().await?;
+                Initialised::Made
+            }
+            // There is no bucket yet.
+            Err(error) if error.kind == ErrorKind::NotARepository => Initialised::Made,
+            Err(error) => return Err(error),
+        };
+        Ok((repository, initialised))
+    }
+
     /// Opens a repository that exists.
     pub async fn open(store: Arc<dyn ObjectStore>, bucket: BucketName, prefix: Prefix) -> Result<Self> {
         let mut repository = Self::unopened(store, bucket, prefix)?;

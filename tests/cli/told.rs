@@ -79,6 +79,19 @@ fn a_capture_that_prints_too_much_and_a_path_with_two_dots_are_said_so() {
 }
 
 #[test]
+fn a_dry_run_of_init_says_what_init_would() {
+    let machine = Machine::new();
+    machine.dcs().run(&["init", "-n"]).ok().answers("found the repository");
+    machine.spoil("bucket = \"dcs\"", "bucket = \"new\"");
+    machine.dcs().run(&["init", "-n"]).ok().answers("would make the repository");
+    fs::create_dir_all(machine.path("vault/new/family")).unwrap();
+    fs::write(machine.path("vault/new/family/photo"), "").unwrap();
+    for arguments in [&["init", "-n"][..], &["init"]] {
+        machine.refuses(&machine.dcs(), arguments, 5, "family");
+    }
+}
+
+#[test]
 fn the_backup_bucket_is_not_backed_up_under_another_name_of_its_store() {
     let machine = Machine::new();
     let home = machine.home.path().display().to_string();
