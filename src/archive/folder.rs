@@ -2,10 +2,10 @@
 //!
 //! One thread walks and reads; a bounded channel holds it back when the receiver is slower.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -157,12 +157,25 @@ fn unpack_all(mut reader: ChannelReader, target: &Path) -> io::Result<u64> {
     archive.set_preserve_ownerships(rustix::process::geteuid().is_root());
     archive.set_overwrite(false);
     let mut entries = 0;
+    // A folder that may not be written to is closed once all is in it.
+    let mut closed = Vec::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
         if !entry.unpack_in(target)? {
             return Err(io::Error::other(format!("the entry {} would leave the folder", entry.path()?.display())));
         }
         entries += 1;
+        let mode = entry.header().mode()? & 0o7777;
+        if entry.header().entry_type().is_dir() && mode & 0o300 != 0o300 {
+            let names = entry.path()?;
+            let names = names.components().filter(|name| matches!(name, Component::Normal(_)));
+            let folder = target.join(names.collect::<PathBuf>());
+            fs::set_permissions(&folder, Permissions::from_mode(mode | 0o700))?;
+            closed.push((folder, mode));
+        }
+    }
+    for (folder, mode) in closed.into_iter().rev() {
+        fs::set_permissions(folder, Permissions::from_mode(mode))?;
     }
     // What comes after the end blocks is read too: the stream proves itself only at its end.
     io::copy(&mut reader, &mut io::sink())?;

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
 
-use crate::Machine;
+use crate::{Machine, support};
 
 #[test]
 fn usage_errors_are_json_where_the_environment_asks_for_it() {
@@ -107,4 +108,24 @@ fn the_backup_bucket_is_not_backed_up_under_another_name_of_its_store() {
     assert!(!plan.stdout.contains("alias/dcs"), "{plan}");
     with("files = [\"alias/dcs\"]");
     machine.refuses(&machine.dcs(), &["backup", "files"], 2, "alias/dcs");
+}
+
+#[test]
+fn a_configuration_with_a_folder_that_may_not_be_written_to_comes_back() {
+    let machine = Machine::new();
+    let closed = machine.path("etc/closed");
+    fs::create_dir(&closed).unwrap();
+    fs::write(closed.join("key"), "k").unwrap();
+    let mode = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o555);
+    let id = machine.back_up();
+    let out = support::folder();
+    fs::set_permissions(out.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let to = out.path().join("etc");
+    machine.unprivileged().run(&["restore-complete", &id, "--yes", "--config-to", to.to_str().unwrap()]).ok();
+    mode(0o755);
+    let back = to.join(closed.strip_prefix("/").unwrap());
+    assert_eq!(fs::read(back.join("key")).unwrap(), b"k");
+    assert_eq!(fs::metadata(&back).unwrap().permissions().mode() & 0o7777, 0o555);
+    fs::set_permissions(back, fs::Permissions::from_mode(0o755)).unwrap();
 }
