@@ -319,8 +319,14 @@ impl Files {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy();
             let is_own = matches!(name.as_ref(), "." | ".." | workspace::NAME);
-            if is_own || Status::at(&root, &name)?.is_none_or(|status| status.kind != Kind::Folder) {
-                continue;
+            let status = if is_own { None } else { Status::at(&root, &name)? };
+            match status.map(|status| status.kind) {
+                Some(Kind::Folder) => {}
+                Some(Kind::Symlink) => {
+                    tracing::warn!("the link {} is no bucket and is left out", self.subject(&name));
+                    continue;
+                }
+                _ => continue,
             }
             match BucketName::new(name.as_ref()) {
                 Ok(bucket) => buckets.push(bucket),
