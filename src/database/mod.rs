@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use crate::model::RunId;
 use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
 mod compare;
 pub mod error;
+mod items;
 mod postgres;
 mod sqlite;
 mod tools;
@@ -77,6 +78,31 @@ pub trait Database: Send + Sync + fmt::Debug {
 
     /// Makes an empty side database with the properties; the live one is not touched.
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>>;
+
+    /// The row of an item, with `columns` as text; `None` where no row has this id, in exactly these characters: an id of
+    /// `042` is not the number 42. A table or column that does not exist is `NotFound`, naming it.
+    async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>>;
+
+    /// Sets the status of one row, in one transaction, where it is `expected` (`None` is NULL). After an unknown outcome a
+    /// repeat answers `Differs` with the new status.
+    async fn set_item_status(
+        &self,
+        table: &ItemTable,
+        id: &str,
+        expected: Option<&str>,
+        status: &str,
+    ) -> Result<StatusChange>;
+
+    /// Ids of rows other than `id` whose folder, as `template` makes it, is `folder`, holds it or lies in it; `limit` of them
+    /// at most. Their values count as they are, slashes and all.
+    async fn items_around(
+        &self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+        folder: &Prefix,
+        id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>>;
 }
 
 /// A snapshot being dumped.

@@ -11,10 +11,11 @@ use dcs::database::{
     RestoreSession, Result,
 };
 use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+use dcs::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
 
 use crate::support::faulty::When;
 
-/// Calls that begin, fill, end or swap something fail, or call back, at the nth of them.
+/// Calls that begin, fill, end or swap something, and those about items, fail or call back at the nth of them.
 pub struct FaultyDatabase {
     inner: Arc<dyn Database>,
     fault: Fault,
@@ -96,6 +97,31 @@ impl Database for FaultyDatabase {
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
         let inner = self.fault.around(self.inner.begin_restore(options)).await?;
         Ok(Box::new(FaultySession { inner, fault: self.fault.clone() }))
+    }
+
+    async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
+        self.fault.around(self.inner.item_row(table, id, columns)).await
+    }
+
+    async fn set_item_status(
+        &self,
+        table: &ItemTable,
+        id: &str,
+        expected: Option<&str>,
+        status: &str,
+    ) -> Result<StatusChange> {
+        self.fault.around(self.inner.set_item_status(table, id, expected, status)).await
+    }
+
+    async fn items_around(
+        &self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+        folder: &Prefix,
+        id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        self.fault.around(self.inner.items_around(table, template, folder, id, limit)).await
     }
 }
 

@@ -15,10 +15,11 @@ use super::{
     Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
 };
 use crate::model::database::{Engine, ServerInfo};
-use crate::model::{RunId, Secret, id};
+use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
 
 mod catalog;
 mod dump;
+mod items;
 mod names;
 mod plan;
 mod properties;
@@ -49,7 +50,7 @@ pub struct PostgresOptions {
     pub search_path: Vec<PathBuf>,
     /// The folder that holds the tools as `MAJOR/bin`.
     pub installed: PathBuf,
-    /// How long to wait for a table that somebody has locked exclusively.
+    /// How long to wait for a table or a row that somebody has locked.
     pub lock_timeout: Duration,
 }
 
@@ -124,6 +125,31 @@ impl Database for PostgresDatabase {
 
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
         Ok(Box::new(restore::PostgresRestore::begin(Arc::clone(&self.server), options).await?))
+    }
+
+    async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
+        items::row(&self.server, table, id, columns).await
+    }
+
+    async fn set_item_status(
+        &self,
+        table: &ItemTable,
+        id: &str,
+        expected: Option<&str>,
+        status: &str,
+    ) -> Result<StatusChange> {
+        items::set_status(&self.server, table, id, expected, status).await
+    }
+
+    async fn items_around(
+        &self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+        folder: &Prefix,
+        id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        items::around(&self.server, table, template, folder, id, limit).await
     }
 }
 

@@ -73,6 +73,13 @@ pub(super) fn open_live(path: &Path) -> Result<Connection> {
     opened.map_err(|error| failed("open", path, error))
 }
 
+/// Opens a file that others may be using, to change it.
+pub(super) fn open_to_change(path: &Path) -> Result<Connection> {
+    fs::metadata(path).map_err(|error| io_failed("open", path, error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    read_schema(path, flags).map_err(|error| failed("open", path, error))
+}
+
 /// Opens a file to change it, making it where there is none.
 pub(super) fn open_to_write(path: &Path) -> std::result::Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;

@@ -8,14 +8,17 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::Result;
+use super::items::{LOOK_AROUND, READ, SET};
 use super::{
     Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
 };
 use crate::model::database::{Engine, ServerInfo};
+use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
 
 mod dump;
 mod exchange;
 mod file;
+mod items;
 mod restore;
 mod spool;
 mod swap;
@@ -75,6 +78,37 @@ impl Database for SqliteDatabase {
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
         let (path, options) = (self.path.clone(), options.clone());
         Ok(Box::new(blocking("restore", move || restore::SqliteRestore::begin(&path, &options)).await?))
+    }
+
+    async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
+        let (path, table, id, columns) = (self.path.clone(), table.clone(), id.to_owned(), columns.to_vec());
+        blocking(READ, move || items::row(&path, &table, &id, &columns)).await
+    }
+
+    async fn set_item_status(
+        &self,
+        table: &ItemTable,
+        id: &str,
+        expected: Option<&str>,
+        status: &str,
+    ) -> Result<StatusChange> {
+        let (path, table, id) = (self.path.clone(), table.clone(), id.to_owned());
+        let (expected, status) = (expected.map(str::to_owned), status.to_owned());
+        blocking(SET, move || items::set_status(&path, &table, &id, expected.as_deref(), &status)).await
+    }
+
+    async fn items_around(
+        &self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+        folder: &Prefix,
+        id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let (path, table, template) = (self.path.clone(), table.clone(), template.clone());
+        let (folder, id) = (folder.clone(), id.map(str::to_owned));
+        let look = move || items::around(&path, &table, &template, &folder, id.as_deref(), limit);
+        blocking(LOOK_AROUND, look).await
     }
 }
 
