@@ -76,8 +76,12 @@ async fn a_swap_that_fails_leaves_the_live_database_answering() {
     let error = restore.swap().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Refused, "{error:?}");
     assert_eq!(scratch.count("SELECT max(version)::int8 FROM t").await, 2);
+    assert_eq!(scratch.family().await, [scratch.name.clone(), kept], "the new one is dropped");
+    // What a run leaves that was killed is told by the next.
+    let left = format!("{}__new_dead", scratch.name);
+    scratch.admin().await.batch_execute(&format!("CREATE DATABASE {}", quoted(&left))).await.unwrap();
     let plan = database.plan_restore(&dump.restore_options(spool.path())).await.unwrap();
-    assert!(plan.warnings.iter().any(|warning| warning.contains("__new_")), "{plan:?}");
+    assert!(plan.warnings.iter().any(|warning| warning.contains(&left)), "{plan:?}");
     scratch.remove().await;
 }
 
