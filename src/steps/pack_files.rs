@@ -154,6 +154,7 @@ impl Run<'_> {
     ) -> Result<Option<u64>> {
         use crate::repository::ErrorKind as Kind;
         let key = info.key.clone();
+        let mut reason = "it changed each time it was read".to_owned();
         for _ in 0..super::read_object::ATTEMPTS {
             let (object, body) = match super::read_object::open(store.as_ref(), &summary.source, &info).await? {
                 Ok(opened) => opened,
@@ -180,11 +181,14 @@ impl Run<'_> {
                 Ok(_) => return Ok(Some(size)),
                 Err(error) if matches!(error.kind, Kind::Changed | Kind::Source) && !is_gone(&error) => {
                     tracing::info!("{error}; it is read again");
+                    if let Some(cause) = error.store_error().filter(|cause| cause.kind != ErrorKind::Precondition) {
+                        reason = cause.to_string();
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        self.problem(Problem::new(format!("{}/{key}", summary.source), "it changed each time it was read"));
+        self.problem(Problem::new(format!("{}/{key}", summary.source), reason));
         Ok(None)
     }
 
@@ -217,5 +221,48 @@ async fn settings(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<c
             Ok(crate::store::BucketSettings::new())
         }
         other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::archive::gzip::Level;
+    use crate::model::{Attributes, BackupKind, Key, RunId, Silent, SourceName};
+    use crate::repository::Repository;
+    use crate::store::faulty::{Fault, Faulty};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Address, Precondition};
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_to_its_end_is_a_problem_with_the_store_s_own_words() {
+        let live = Faulty::default();
+        let bucket = |name: &str| BucketName::new(name).unwrap();
+        live.memory.create_bucket(&bucket("books")).await.unwrap();
+        let at = Address::new(bucket("books"), Key::new("large").unwrap());
+        let body = vec![7; 5 << 20].into();
+        live.memory.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+        for _ in 0..crate::steps::read_object::ATTEMPTS {
+            live.fail("get", Fault::Breaks(100, ErrorKind::Denied));
+        }
+        let vault = Repository::init(Arc::new(MemoryStore::new()), bucket("vault"), Prefix::root()).await.unwrap().0;
+        let context = Context {
+            run: RunId::create(),
+            host: String::new(),
+            repository: vault,
+            stores: BTreeMap::from([("live".to_owned(), Arc::new(live) as Arc<dyn ObjectStore>)]),
+            databases: BTreeMap::new(),
+            spool: std::env::temp_dir(),
+            progress: Arc::new(Silent),
+            transfers: 1,
+        };
+        let source = Source { name: SourceName::new("live", &bucket("books")), prefixes: vec![Prefix::root()] };
+        let id = BackupId::create(jiff::Timestamp::UNIX_EPOCH, BackupKind::Files);
+        let (options, mut report) = (StoreOptions { level: Level::default(), workers: 1 }, Report::default());
+        let files = pack_files(&context, &id, &[source], &options, &mut report).await.unwrap();
+        assert_eq!((files.objects, report.problem_count), (0, 1));
+        assert!(report.problems[0].reason.contains("access denied"), "{report:?}");
     }
 }

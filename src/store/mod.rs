@@ -16,7 +16,7 @@ use crate::model::{Attributes, BucketName, Key, Prefix};
 pub mod dir;
 pub mod error;
 #[cfg(test)]
-mod faulty;
+pub(crate) mod faulty;
 pub mod memory;
 pub mod read_only;
 pub mod retry;
