@@ -17,7 +17,7 @@ use crate::model::{BucketName, IndexRow, Report, SourceName};
 use crate::repository::RepositoryError;
 use crate::repository::index::read_index;
 use crate::repository::pack::read_many;
-use crate::store::ObjectStore;
+use crate::store::{Address, ErrorKind, ObjectInfo, ObjectStore};
 use crate::trash::Displacement;
 
 /// Where what a restore displaces goes.
@@ -262,7 +262,7 @@ struct Displacer<'a> {
 }
 
 impl Displacer<'_> {
-    async fn take(&self, source: &SourceName, info: &crate::store::ObjectInfo) -> Result<()> {
+    async fn take(&self, source: &SourceName, info: &ObjectInfo) -> Result<()> {
         check_trash(self.context, self.trash.as_ref(), source)?;
         let Some(trash) = self.trash.clone() else { return Ok(()) };
         let mut open = self.open.lock().await;
@@ -273,8 +273,20 @@ impl Displacer<'_> {
             open.insert(source.clone(), begun.await?);
         }
         match open.get_mut(source) {
-            Some(displacement) => Ok(displacement.take(info).await?),
+            Some(displacement) => match displacement.take(info).await {
+                // Gone since it was listed: there is nothing to keep.
+                Err(error) if error.kind == ErrorKind::NotFound && self.is_gone(source, info).await? => Ok(()),
+                taken => Ok(taken?),
+            },
             None => Ok(()),
+        }
+    }
+
+    async fn is_gone(&self, source: &SourceName, info: &ObjectInfo) -> Result<bool> {
+        match self.context.store(source.store())?.head(&Address::new(source.bucket(), info.key.clone())).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -286,5 +298,37 @@ impl Displacer<'_> {
             entries.push(entry.id);
         }
         Ok((objects, entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Key, Prefix, RunId, Silent};
+    use crate::repository::Repository;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn what_goes_before_it_could_be_kept_does_not_end_a_restore() {
+        let live: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+        let bucket = |name: &str| BucketName::new(name).unwrap();
+        live.create_bucket(&bucket("books")).await.unwrap();
+        let context = Context {
+            run: RunId::create(),
+            host: String::new(),
+            repository: Repository::init(live.clone(), bucket("vault"), Prefix::root()).await.unwrap().0,
+            stores: BTreeMap::from([("live".to_owned(), live.clone())]),
+            databases: BTreeMap::new(),
+            spool: std::env::temp_dir(),
+            progress: Arc::new(Silent),
+            transfers: 1,
+        };
+        let trash = Some(Trash { store: live, bucket: bucket("trash") });
+        let open = tokio::sync::Mutex::default();
+        let displacer = Displacer { context: &context, trash, reason: String::new(), open };
+        let (key, etag, modified) = (Key::new("a").unwrap(), "e".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+        let source = SourceName::new("live", &bucket("books"));
+        displacer.take(&source, &ObjectInfo { key, size: 1, etag, modified }).await.unwrap();
+        assert_eq!(displacer.finish().await.unwrap().0, 0);
     }
 }
