@@ -14,9 +14,14 @@ use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
+use crate::repository::{Repository, layout};
+use crate::store::transfer;
 
 /// Between two looks at the clock while a second passes.
 const UNTIL_NEXT_SECOND: Duration = Duration::from_millis(100);
+
+/// No run uploads one object for so long.
+const ABANDONED_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What to back up.
 #[derive(Debug, Clone)]
@@ -87,6 +92,7 @@ impl fmt::Display for BackupPlan {
 /// Carries the plan out and publishes the manifest. Problems with single objects are in the manifest's report.
 pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
     let options = plan.options;
+    sweep_uploads(context).await;
     let (id, started_at) = new_id(context, options.kind).await?;
     let store_options = StoreOptions { level: options.level, workers: options.workers };
     let mut manifest = begin(context, &options, id.clone(), started_at);
@@ -123,6 +129,19 @@ pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
     manifest.finished_at = context.repository.now().await?;
     context.repository.publish(&manifest).await?;
     Ok(manifest)
+}
+
+/// Aborts what runs that were killed left half uploaded: it takes room, and no listing of objects shows it.
+async fn sweep_uploads(context: &Context) {
+    let Repository { store, bucket, prefix, .. } = &context.repository;
+    for folder in [layout::BACKUPS, layout::PACKS] {
+        match transfer::sweep_uploads(store, bucket, &format!("{prefix}{folder}"), ABANDONED_AFTER).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!("{} of earlier runs were aborted", format::count(swept, "upload")),
+            // A right that nothing else needs.
+            Err(error) => tracing::debug!(%error, "uploads of earlier runs could not be looked for"),
+        }
+    }
 }
 
 /// A new id, later than those of the backups that are there: ids tell the second, and within one they sort by chance.
@@ -172,4 +191,50 @@ fn with_causes(error: &StepError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::model::{Attributes, BucketName, Key, Prefix, RunId, Silent};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Address, ObjectStore};
+
+    #[tokio::test]
+    async fn uploads_that_killed_runs_left_are_aborted_a_week_later_and_no_others() {
+        let memory = MemoryStore::new();
+        let store: Arc<dyn ObjectStore> = Arc::new(memory.clone());
+        let bucket = BucketName::new("vault").unwrap();
+        let prefix = Prefix::new("dcs/").unwrap();
+        let repository = Repository::init(store.clone(), bucket.clone(), prefix).await.unwrap().0;
+        let context = Context {
+            run: RunId::create(),
+            host: String::new(),
+            repository,
+            stores: BTreeMap::new(),
+            databases: BTreeMap::new(),
+            spool: std::env::temp_dir(),
+            progress: Arc::new(Silent),
+            transfers: 1,
+        };
+        let begin = async |key: &str| {
+            let at = Address::new(bucket.clone(), Key::new(key).unwrap());
+            store.create_upload(&at, &Attributes::default()).await.unwrap();
+        };
+        for key in ["dcs/packs/ab/old", "dcs/backups/old", "another/packs/ab/old"] {
+            begin(key).await;
+        }
+        memory.advance_clock(SignedDuration::from_hours(8 * 24));
+        begin("dcs/packs/ab/new").await;
+        sweep_uploads(&context).await;
+        let left = store.list_uploads(&bucket, "").await.unwrap();
+        let mut left: Vec<String> = left.into_iter().map(|stale| stale.upload.at.key.to_string()).collect();
+        left.sort();
+        assert_eq!(left, ["another/packs/ab/old", "dcs/packs/ab/new"]);
+    }
 }
