@@ -303,7 +303,7 @@ fn an_empty_bucket_and_an_empty_database_are_backed_up_and_come_back() {
 #[test]
 fn a_full_target_ends_the_backup_and_leaves_none() {
     let machine = Machine::new();
-    fs::write(machine.path("live/books/large"), noise(1 << 20)).unwrap();
+    fs::write(machine.path("live/books/large"), support::noise(1 << 20)).unwrap();
     let before = machine.everything();
     // No file may grow beyond a quarter of that.
     let shell = ["sh", "-c", "trap '' XFSZ; ulimit -f 512; exec \"$@\"", "sh"];
@@ -327,12 +327,6 @@ fn live(objects: &Objects) -> Objects {
         .filter(|(key, _)| key.starts_with("live/books"))
         .map(|(key, found)| (key.clone(), found.clone()))
         .collect()
-}
-
-fn noise(size: usize) -> Vec<u8> {
-    let mut bytes = vec![0; size];
-    rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
-    bytes
 }
 
 #[test]

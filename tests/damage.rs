@@ -14,7 +14,7 @@ use dcs::steps::verify::{Level, verify};
 use dcs::store::memory::MemoryStore;
 use dcs::store::{ObjectStore, Precondition};
 use futures_util::TryStreamExt;
-use small_system::{System, keys, read};
+use small_system::{System, read};
 
 #[path = "support/postgres.rs"]
 mod postgres;
@@ -164,7 +164,7 @@ async fn check_table(system: &System, fault: Fault, only: &[&str]) {
     assert!(wrong.0.is_empty(), "{fault:?}:\n{}", wrong.0.join("\n"));
     system.succeed(&["verify", id.as_str(), "--level", "contents"]);
     assert_eq!(spooled(system), Vec::<String>::new(), "nothing is left in the spool");
-    let left = keys(&system.vault, &system.buckets.backups).await;
+    let left = support::keys(&*system.vault, &system.buckets.backups).await;
     assert!(!left.iter().any(|key| key.starts_with(layout::LOCKS)), "no lock is left: {left:?}");
 }
 
@@ -273,7 +273,7 @@ async fn no_bit_of_a_backup_changes_unnoticed_and_no_damage_is_taken_for_another
         let at = support::at(bucket, key);
         memory.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
     };
-    let all = keys(&system.vault, bucket).await;
+    let all = support::keys(&*system.vault, bucket).await;
     for key in &all {
         overwrite(key, &read(&system.vault, bucket, key).await).await;
     }

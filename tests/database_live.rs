@@ -43,7 +43,7 @@ async fn owned(stem: &str) -> Option<(Scratch, String, PostgresDatabase)> {
     Some((scratch, role, PostgresDatabase::open(options).unwrap()))
 }
 
-async fn remove_owned(scratch: Scratch, role: &str) {
+async fn remove_with_role(scratch: Scratch, role: &str) {
     let admin = scratch.admin().await;
     scratch.remove().await;
     admin.batch_execute(&format!("DROP ROLE {}", quoted(role))).await.unwrap();

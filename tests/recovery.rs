@@ -12,7 +12,7 @@ use bytes::Bytes;
 use dcs::model::{Attributes, BucketName, Key, Secret, percent};
 use dcs::store::dir::DirectoryStore;
 use dcs::store::s3::{S3Options, S3Store};
-use dcs::store::{Address, GetOptions, ListOptions, Listed, ObjectStore, Precondition};
+use dcs::store::{Address, GetOptions, ObjectStore, Precondition};
 use futures_util::TryStreamExt;
 use postgres::Scratch;
 use rusqlite::Connection;
@@ -251,7 +251,7 @@ async fn buckets_and_a_postgresql_database_come_back_with_sh_and_the_servers_own
     }
     scratch.remove().await;
     for bucket in [books, vault] {
-        let keys: Vec<Key> = listed(&*store, &bucket, "").await;
+        let keys: Vec<Key> = support::keys_below(&*store, &bucket, "").await;
         for (key, removed) in store.delete_many(&bucket, keys).await {
             assert!(removed.is_ok(), "{key}: {removed:?}");
         }
@@ -261,23 +261,13 @@ async fn buckets_and_a_postgresql_database_come_back_with_sh_and_the_servers_own
 
 /// Copies what lies below a prefix into a folder, as any S3 client does.
 async fn fetch(store: &dyn ObjectStore, bucket: &BucketName, prefix: &str, folder: &Path) {
-    for key in listed(store, bucket, prefix).await {
+    for key in support::keys_below(store, bucket, prefix).await {
         let path = folder.join(key.as_str().strip_prefix(prefix).unwrap());
         let object = store.get(&Address::new(bucket.clone(), key), GetOptions::default()).await.unwrap();
         let chunks: Vec<Bytes> = object.body.try_collect().await.unwrap();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, chunks.concat()).unwrap();
     }
-}
-
-async fn listed(store: &dyn ObjectStore, bucket: &BucketName, prefix: &str) -> Vec<Key> {
-    let options = ListOptions { prefix: prefix.to_owned(), ..ListOptions::default() };
-    let listed: Vec<Listed> = store.list(bucket, options).try_collect().await.unwrap();
-    let keys = listed.into_iter().filter_map(|listed| match listed {
-        Listed::Object(info) => Some(info.key),
-        Listed::Prefix(_) => None,
-    });
-    keys.collect()
 }
 
 /// The variables by which PostgreSQL's tools find the server.

@@ -33,8 +33,7 @@ async fn a_truncate_behind_the_snapshot_waits_for_the_dump_and_does_not_hold_it_
 
     let server = database.preflight_dump().await.unwrap();
     let dump = Dump { bytes, fingerprint, properties: None, globals: None, server };
-    let mut restore = database.begin_restore(&dump.restore_options(spool.path())).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let mut restore = dump.load(&database, &dump.restore_options(spool.path())).await;
     assert_eq!(restore.compare(&dump.fingerprint).await.unwrap(), []);
     restore.discard().await;
     assert_eq!(scratch.family().await.join("\n"), scratch.name);
@@ -140,8 +139,7 @@ async fn tools_behind_a_command_get_the_password_by_their_input_only() {
     let database = PostgresDatabase::open(options).unwrap();
     let dump = Dump::take(&database, folder.path()).await.unwrap();
     assert!(dump.globals.as_ref().unwrap().contains("CREATE ROLE"));
-    let mut restore = database.begin_restore(&dump.restore_options(folder.path())).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let mut restore = dump.load(&database, &dump.restore_options(folder.path())).await;
     assert_eq!(restore.compare(&dump.fingerprint).await.unwrap(), []);
     restore.discard().await;
     let log = std::fs::read_to_string(folder.path().join("inside.log")).unwrap();

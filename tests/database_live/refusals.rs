@@ -5,7 +5,7 @@ use dcs::model::Secret;
 use dcs::model::database::Fingerprint;
 
 use crate::postgres::{Dump, fake_tools, quoted};
-use crate::{dump_options, scratch, support};
+use crate::{dump_options, remove_with_role, scratch, support};
 
 #[tokio::test]
 async fn a_role_that_may_not_read_everything_is_denied_by_name() {
@@ -36,9 +36,7 @@ async fn a_role_that_may_not_read_everything_is_denied_by_name() {
     let error = database.plan_restore(&dump.restore_options(&std::env::temp_dir())).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.hint.unwrap().contains("CREATEDB"));
-    let admin = scratch.admin().await;
-    scratch.remove().await;
-    admin.batch_execute(&format!("DROP ROLE {}", quoted(&role))).await.unwrap();
+    remove_with_role(scratch, &role).await;
 }
 
 #[tokio::test]

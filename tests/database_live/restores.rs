@@ -4,7 +4,7 @@ use dcs::database::{Database, DatabaseError, ErrorKind};
 use futures_util::{StreamExt, stream};
 
 use crate::postgres::{Dump, quoted, stream_of};
-use crate::{dump_options, owned, remove_owned, scratch, support};
+use crate::{dump_options, owned, remove_with_role, scratch, support};
 
 /// One of everything that a dump or a fingerprint could trip over.
 const RICH: &str = r#"
@@ -73,8 +73,7 @@ async fn everything_comes_back_under_names_with_quotes_spaces_and_letters() {
     let options = dump.restore_options(spool.path());
     let plan = database.plan_restore(&options).await.unwrap();
     assert!(plan.displaces_live);
-    let mut session = database.begin_restore(&options).await.unwrap();
-    session.load(dump.stream()).await.unwrap();
+    let mut session = dump.load(&database, &options).await;
     assert_eq!(session.compare(&dump.fingerprint).await.unwrap(), []);
     let kept = session.swap().await.unwrap();
     assert_eq!(kept, plan.kept_as);
@@ -91,9 +90,7 @@ async fn everything_comes_back_under_names_with_quotes_spaces_and_letters() {
     assert_eq!(note["dcs"]["was"], scratch.name);
     assert_eq!(note["dcs"]["comment"], "it's \\ :\"dbname\"; mine");
 
-    let admin = scratch.admin().await;
-    scratch.remove().await;
-    admin.batch_execute(&format!("DROP ROLE {}", quoted(&role))).await.unwrap();
+    remove_with_role(scratch, &role).await;
 }
 
 #[tokio::test]
@@ -137,8 +134,7 @@ async fn a_database_that_is_gone_is_made_again() {
     let options = dump.restore_options(spool.path());
     let plan = database.plan_restore(&options).await.unwrap();
     assert!(!plan.displaces_live && plan.kept_as.is_none());
-    let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let restore = dump.load(&database, &options).await;
     assert_eq!(restore.swap().await.unwrap(), None);
     assert_eq!(scratch.count("SELECT count(*) FROM t").await, 1);
     scratch.remove().await;
@@ -215,8 +211,7 @@ async fn a_row_too_few_is_found() {
     let database = scratch.open();
     let mut dump = Dump::take(&database, spool.path()).await.unwrap();
     dump.fingerprint.tables[0].rows += 1;
-    let mut restore = database.begin_restore(&dump.restore_options(spool.path())).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let mut restore = dump.load(&database, &dump.restore_options(spool.path())).await;
     let differences = restore.compare(&dump.fingerprint).await.unwrap();
     restore.discard().await;
     assert_eq!(differences.len(), 1);
@@ -237,10 +232,9 @@ async fn an_owner_who_is_no_superuser_dumps_without_passwords_and_restores() {
     let dump = Dump::take(&database, spool.path()).await.unwrap();
     let options = dump.restore_options(spool.path());
     let plan = database.plan_restore(&options).await.unwrap();
-    let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let mut restore = dump.load(&database, &options).await;
     assert_eq!(restore.compare(&dump.fingerprint).await.unwrap(), []);
     assert_eq!(restore.swap().await.unwrap(), plan.kept_as);
     assert_eq!(scratch.count("SELECT count(*) FROM s.t").await, 1);
-    remove_owned(scratch, &role).await;
+    remove_with_role(scratch, &role).await;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use dcs::database::{Database, ErrorKind};
 
 use crate::postgres::{Dump, quoted};
-use crate::{owned, remove_owned, scratch, support};
+use crate::{owned, remove_with_role, scratch, support};
 
 #[tokio::test]
 async fn a_restore_under_clients_that_come_back_swaps_and_keeps_the_old_database() {
@@ -39,8 +39,7 @@ async fn a_restore_under_clients_that_come_back_swaps_and_keeps_the_old_database
         })
         .collect();
     let options = dump.restore_options(spool.path());
-    let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let mut restore = dump.load(&database, &options).await;
     assert_eq!(restore.compare(&dump.fingerprint).await.unwrap(), []);
     let kept = restore.swap().await.unwrap().unwrap();
     let so_far = answers.load(Ordering::Relaxed);
@@ -68,8 +67,7 @@ async fn a_swap_that_fails_leaves_the_live_database_answering() {
     let dump = Dump::take(&database, spool.path()).await.unwrap();
     client.batch_execute("UPDATE t SET version = 2").await.unwrap();
     let options = dump.restore_options(spool.path());
-    let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let restore = dump.load(&database, &options).await;
     // The name of the displaced database is taken at the last moment: the second statement of the transaction fails.
     let kept = format!("{}__before_{}", scratch.name, options.run.short());
     scratch.admin().await.batch_execute(&format!("CREATE DATABASE {}", quoted(&kept))).await.unwrap();
@@ -92,8 +90,7 @@ async fn a_swap_that_is_cut_off_between_its_two_renames_leaves_the_old_database_
     let dump = Dump::take(&database, spool.path()).await.unwrap();
     scratch.client().await.batch_execute("UPDATE s.t SET version = 2").await.unwrap();
     let options = dump.restore_options(spool.path());
-    let mut restore = database.begin_restore(&options).await.unwrap();
-    restore.load(dump.stream()).await.unwrap();
+    let restore = dump.load(&database, &options).await;
     // A superuser's session, which the owner cannot end, holds up the second rename.
     let side = format!("{}__new_{}", scratch.name, options.run.short());
     let holder = scratch.connect(&side).await;
@@ -109,5 +106,5 @@ async fn a_swap_that_is_cut_off_between_its_two_renames_leaves_the_old_database_
     assert_eq!(scratch.count("SELECT max(version)::int8 FROM s.t").await, 2);
     assert_eq!(scratch.family().await, [scratch.name.clone(), side]);
     drop(holder);
-    remove_owned(scratch, &role).await;
+    remove_with_role(scratch, &role).await;
 }

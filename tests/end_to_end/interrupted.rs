@@ -12,6 +12,17 @@ fn holds(log: &Path, text: &str) -> bool {
     fs::read_to_string(log).is_ok_and(|log| log.contains(text))
 }
 
+/// Starts a command and kills it as soon as its log tells of the phase.
+fn kill_in(system: &System, arguments: &[&str], phase: &str) {
+    let log = system.path("log");
+    let mut running = system.dcs().with("DCS_LOG_FILE", log.display()).start(arguments);
+    assert!(running.until(|| holds(&log, phase)), "{}", running.end());
+    running.signal(Signal::KILL);
+    let ended = running.end();
+    assert_eq!(ended.signal, Some(9), "{ended}");
+    fs::remove_file(&log).unwrap();
+}
+
 /// A command of the configuration holds the backup up, when all is stored but the manifest.
 async fn a_backup_that_is_told_to_end_leaves_neither_a_backup_nor_a_lock(system: System) {
     system.dcs().run(&["init"]).ok();
@@ -39,14 +50,8 @@ async fn a_backup_that_is_told_to_end_leaves_neither_a_backup_nor_a_lock(system:
 async fn a_backup_that_is_killed_leaves_no_backup_and_the_next_one_is_good(mut system: System) {
     system.dcs().run(&["init"]).ok();
     let before = system.state().await;
-    let log = system.path("log");
     for phase in ["phase=\"database dream\"", "phase=\"files\"", "phase=\"configuration\""] {
-        let mut running = system.dcs().with("DCS_LOG_FILE", log.display()).start(&["backup", "complete"]);
-        assert!(running.until(|| holds(&log, phase)), "{}", running.end());
-        running.signal(Signal::KILL);
-        let ended = running.end();
-        assert_eq!(ended.signal, Some(9), "{ended}");
-        fs::remove_file(&log).unwrap();
+        kill_in(&system, &["backup", "complete"], phase);
         let listed = system.dcs().run(&["backup", "list", "--json"]).ok().json();
         assert_eq!(listed.as_array().map(Vec::len), Some(0), "{listed}");
     }
@@ -63,14 +68,8 @@ async fn a_restore_that_is_killed_is_finished_by_the_same_command(mut system: Sy
     let before = system.state().await;
     system.dcs().run(&["backup", "complete"]).ok();
     system.lose_everything().await;
-    let log = system.path("log");
     for phase in ["phase=\"database dream\"", "phase=\"restore files\"", "phase=\"restore files\""] {
-        let mut running = system.dcs().with("DCS_LOG_FILE", log.display()).start(&["restore-complete", "--yes"]);
-        assert!(running.until(|| holds(&log, phase)), "{}", running.end());
-        running.signal(Signal::KILL);
-        let ended = running.end();
-        assert_eq!(ended.signal, Some(9), "{ended}");
-        fs::remove_file(&log).unwrap();
+        kill_in(&system, &["restore-complete", "--yes"], phase);
     }
     let finished = system.dcs().run(&["restore-complete", "--yes"]).ok();
     assert_same(&before, &system.state().await);

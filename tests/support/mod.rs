@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dcs::model::{BucketName, Key};
-use dcs::store::Address;
+use dcs::store::{Address, ListOptions, Listed, ObjectStore};
+use futures_util::TryStreamExt;
+use rand::RngCore;
 use s3::creds::Credentials;
 use s3::{Bucket, Region};
 use tempfile::TempDir;
@@ -89,4 +91,26 @@ pub fn key(text: &str) -> Key {
 
 pub fn at(bucket: &BucketName, text: &str) -> Address {
     Address::new(bucket.clone(), key(text))
+}
+
+/// Every key of a bucket.
+pub async fn keys(store: &dyn ObjectStore, bucket: &BucketName) -> Vec<String> {
+    keys_below(store, bucket, "").await.into_iter().map(String::from).collect()
+}
+
+pub async fn keys_below(store: &dyn ObjectStore, bucket: &BucketName, prefix: &str) -> Vec<Key> {
+    let options = ListOptions { prefix: prefix.to_owned(), ..ListOptions::default() };
+    let listed: Vec<Listed> = store.list(bucket, options).try_collect().await.expect("the bucket can be listed");
+    let keys = listed.into_iter().filter_map(|listed| match listed {
+        Listed::Object(info) => Some(info.key),
+        Listed::Prefix(_) => None,
+    });
+    keys.collect()
+}
+
+/// Bytes that do not compress.
+pub fn noise(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }

@@ -10,9 +10,8 @@ use dcs::archive;
 use dcs::model::{Attributes, BucketName, Secret};
 use dcs::store::s3::{S3Options, S3Store};
 use dcs::store::transfer::{self, TransferOptions};
-use dcs::store::{GetOptions, ListOptions, Listed, ObjectStore, Precondition};
+use dcs::store::{GetOptions, ObjectStore, Precondition};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rand::RngCore;
 
 use crate::support::{self, S3Env};
 
@@ -60,18 +59,12 @@ const HOSTILE: [&str; 14] = [
 /// Keys that only an object store holds as they are.
 const UNUSUAL: [&str; 5] = ["double//slash", "dots/../up", "./dot", "trailing/", "folder-and/object"];
 
-fn random(size: usize) -> Vec<u8> {
-    let mut bytes = vec![0; size];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes
-}
-
 fn seeds(large: bool) -> Vec<Seed> {
     let plain =
         |bucket, key: &str, content| Seed { bucket, key: key.to_owned(), content, attributes: Attributes::default() };
     let mut seeds: Vec<Seed> = HOSTILE.iter().map(|key| plain(0, key, key.as_bytes().to_vec())).collect();
     seeds.push(plain(0, "empty", Vec::new()));
-    seeds.push(plain(0, "7/middle.bin", random(5 << 20)));
+    seeds.push(plain(0, "7/middle.bin", support::noise(5 << 20)));
     seeds.push(plain(0, &format!("long/{}", "x".repeat(200)), b"long".to_vec()));
     for number in 0..300 {
         seeds.push(plain(
@@ -81,7 +74,7 @@ fn seeds(large: bool) -> Vec<Seed> {
         ));
     }
     if large {
-        seeds.push(plain(1, "large/film.bin", random(70_000_000)));
+        seeds.push(plain(1, "large/film.bin", support::noise(70_000_000)));
     }
     seeds
 }
@@ -229,7 +222,7 @@ impl Live {
             Self::Directory { root, .. } => fs::remove_dir_all(root.join(bucket.as_str())).unwrap(),
             Self::S3 { env, store, .. } => {
                 if store.bucket_exists(bucket).await.unwrap() {
-                    for key in keys(store.as_ref(), bucket).await {
+                    for key in support::keys(store.as_ref(), bucket).await {
                         store.delete(&support::at(bucket, &key)).await.unwrap();
                     }
                     env.remove_bucket(bucket).await;
@@ -239,18 +232,9 @@ impl Live {
     }
 }
 
-pub async fn keys(store: &dyn ObjectStore, bucket: &BucketName) -> Vec<String> {
-    let listed: Vec<Listed> = store.list(bucket, ListOptions::default()).try_collect().await.unwrap();
-    let objects = listed.into_iter().filter_map(|listed| match listed {
-        Listed::Object(info) => Some(info.key.as_str().to_owned()),
-        Listed::Prefix(_) => None,
-    });
-    objects.collect()
-}
-
 /// All of a bucket through a store; what files have beside headers is left out.
 pub async fn read_all(store: &dyn ObjectStore, bucket: &BucketName) -> Objects {
-    let keys = keys(store, bucket).await;
+    let keys = support::keys(store, bucket).await;
     let found = stream::iter(keys).map(|key| async move {
         let object = store.get(&support::at(bucket, &key), GetOptions::default()).await.unwrap();
         let attributes = Attributes { posix: None, ..object.head.attributes };

@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use dcs::database::{
-    Database, DumpOptions, DumpSession, DumpStream, PostgresDatabase, PostgresOptions, RestoreOptions, Result,
+    Database, DumpOptions, DumpSession, DumpStream, PostgresDatabase, PostgresOptions, RestoreOptions, RestoreSession,
+    Result,
 };
 use dcs::model::RunId;
 use dcs::model::database::{Fingerprint, ServerInfo};
@@ -115,6 +116,13 @@ impl Dump {
 
     pub fn stream(&self) -> DumpStream {
         stream_of(&self.bytes)
+    }
+
+    /// Loads it into a new database, which nothing takes for the live one yet.
+    pub async fn load(&self, database: &dyn Database, options: &RestoreOptions) -> Box<dyn RestoreSession> {
+        let mut session = database.begin_restore(options).await.unwrap();
+        session.load(self.stream()).await.unwrap();
+        session
     }
 
     /// Without the globals, which hold the roles of all the tests that run at the same time.

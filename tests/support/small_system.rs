@@ -19,7 +19,7 @@ use dcs::repository::Repository;
 use dcs::store::dir::DirectoryStore;
 use dcs::store::retry::{RetryPolicy, RetryStore};
 use dcs::store::s3::{S3Options, S3Store};
-use dcs::store::{GetOptions, ListOptions, Listed, ObjectStore, Precondition};
+use dcs::store::{GetOptions, ObjectStore, Precondition};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 
@@ -235,7 +235,7 @@ impl System {
         let Some(Server { s3, scratch }) = self.server else { return };
         let Buckets { books, apps, trash, backups } = &self.buckets;
         for bucket in [books, apps, trash, backups] {
-            for key in keys(&self.live, bucket).await {
+            for key in support::keys(&*self.live, bucket).await {
                 self.live.delete(&support::at(bucket, &key)).await.unwrap();
             }
             s3.remove_bucket(bucket).await;
@@ -244,22 +244,10 @@ impl System {
     }
 }
 
-/// Every key of a bucket.
-pub async fn keys(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Vec<String> {
-    let listed = store.list(bucket, ListOptions::default());
-    let keys = listed.try_filter_map(|listed| async move {
-        Ok(match listed {
-            Listed::Object(info) => Some(info.key.to_string()),
-            Listed::Prefix(_) => None,
-        })
-    });
-    keys.try_collect().await.unwrap()
-}
-
 /// Every object of a bucket, by bucket and key.
 pub async fn objects(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Live {
     let mut objects = Live::new();
-    for key in keys(store, bucket).await {
+    for key in support::keys(&**store, bucket).await {
         objects.insert(format!("{bucket}/{key}"), read(store, bucket, &key).await);
     }
     objects
@@ -282,9 +270,5 @@ pub fn names_in(folder: &Path) -> Vec<String> {
 /// Nine megabytes that do not compress.
 fn noise() -> &'static [u8] {
     static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
-    NOISE.get_or_init(|| {
-        let mut bytes = vec![0; 9 << 20];
-        rand::RngCore::fill_bytes(&mut rand::rng(), &mut bytes);
-        bytes
-    })
+    NOISE.get_or_init(|| support::noise(9 << 20))
 }

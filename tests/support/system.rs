@@ -23,8 +23,8 @@ mod databases;
 mod objects;
 
 pub use databases::{Contents, LiveDatabase};
+use objects::read_all;
 pub use objects::{Live, Objects, files};
-use objects::{keys, read_all};
 
 /// Everything that a restore must bring back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,8 +183,10 @@ impl System {
     pub async fn backup_texts(&self) -> Vec<(String, String)> {
         let Live::S3 { store, .. } = &self.live else { return Vec::new() };
         let mut texts = Vec::new();
-        for key in
-            keys(store.as_ref(), &self.vault).await.into_iter().filter(|key| key.rsplit('.').next() != Some("gz"))
+        for key in support::keys(store.as_ref(), &self.vault)
+            .await
+            .into_iter()
+            .filter(|key| key.rsplit('.').next() != Some("gz"))
         {
             let object = store.get(&support::at(&self.vault, &key), GetOptions::default()).await.unwrap();
             let bytes = transfer::collect(object.body, 64 << 20).await.unwrap();
