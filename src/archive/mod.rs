@@ -5,10 +5,12 @@ pub mod digest;
 pub mod error;
 pub mod folder;
 pub mod gzip;
+mod lines;
 pub mod tar;
 
 pub use digest::{Hasher, sha256};
 pub use error::{Corrupt, DecodeError};
+pub use lines::lines;
 
 /// Runs work that would hold up the runtime on a thread made for that.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

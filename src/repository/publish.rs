@@ -4,10 +4,11 @@
 //! Until then there is a folder without a manifest, which is no backup.
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::artefact::Depth;
 use super::error::{ErrorKind, RepositoryError, Result};
+use super::lines::lines;
 use super::{Repository, layout, recovery, sums};
 use crate::archive::{self, gzip::Level};
 use crate::model::manifest::{Artefact, Part};
@@ -59,7 +60,8 @@ impl Repository {
     /// Turns the pack list into what `sha256sum -c` reads, in constant memory.
     async fn write_pack_sums(&self, id: &BackupId, pack_list: &Artefact) -> Result<Artefact> {
         let path = pack_list.parts.first().map_or_else(|| layout::pack_list(id), |part| part.path.clone());
-        let lines = lines(self.open_artefact(pack_list)).map(move |line| {
+        let lines = lines(self.open_artefact(pack_list), path.to_string());
+        let lines = lines.map_ok(|batch| stream::iter(batch).map(Ok)).try_flatten().map(move |line| {
             sums::pack_line(&line?).map(Bytes::from).ok_or_else(|| {
                 RepositoryError::new(ErrorKind::Damaged, "read", path.as_str()).with_detail("a line names no pack")
             })
@@ -80,25 +82,4 @@ impl Repository {
         let error = RepositoryError::new(ErrorKind::Damaged, "publish", path.as_str());
         Err(error.with_detail("what the store gives back is not what was written"))
     }
-}
-
-/// Cuts a stream of text into its lines, without their newlines.
-fn lines(source: impl Stream<Item = Result<Bytes>> + Send) -> impl Stream<Item = Result<String>> + Send {
-    let state = (Box::pin(source.fuse()), Vec::new());
-    let batches = stream::try_unfold(state, |(mut source, mut carried): (_, Vec<u8>)| async move {
-        let is_end = match source.try_next().await? {
-            Some(bytes) => {
-                carried.extend_from_slice(&bytes);
-                false
-            }
-            None if carried.is_empty() => return Ok(None),
-            None => true,
-        };
-        let whole =
-            if is_end { carried.len() } else { carried.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        let rest = carried.split_off(whole);
-        let text = String::from_utf8_lossy(&carried).into_owned();
-        Ok::<_, RepositoryError>(Some((text, (source, rest))))
-    });
-    batches.map_ok(|text| stream::iter(text.lines().map(|line| Ok(line.to_owned())).collect::<Vec<_>>())).try_flatten()
 }
