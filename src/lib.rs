@@ -3,6 +3,9 @@
 //! Layers, each using only those after it:
 //! commands, steps, repository, store and database, archive, model.
 
+#[cfg(test)]
+extern crate self as dcs;
+
 pub mod archive;
 pub mod cli;
 pub mod commands;

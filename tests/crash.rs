@@ -219,7 +219,7 @@ async fn the_child_that_ends_itself() {
         database = FaultyDatabase::calling(database, nth, when, end_this_process);
     } else {
         let changed = if job == "backup" { &mut vault } else { &mut live };
-        *changed = FaultyStore::calling(changed.clone(), nth, when, |_| end_this_process());
+        *changed = FaultyStore::calling(changed.clone(), nth, when, end_this_process);
     }
     let context = system.context(vault, live, database).await;
     let lock = lock(&context, job).await;

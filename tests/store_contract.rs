@@ -12,7 +12,7 @@ use dcs::store::retry::{RetryPolicy, RetryStore};
 use dcs::store::s3::{S3Options, S3Store};
 use dcs::store::{ErrorKind, GetOptions, ObjectStore};
 use futures_util::StreamExt;
-use support::faulty::{FaultyStore, RecordingStore, TruncatingStore, When};
+use support::faulty::{FaultyStore, When};
 
 mod contract;
 mod support;
@@ -107,7 +107,7 @@ async fn memory_keeps_versions_where_they_are_switched_on() {
 #[tokio::test]
 async fn the_wrappers_for_damage_do_what_they_say() {
     let memory: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
-    let recording = RecordingStore::new(Arc::clone(&memory));
+    let recording = FaultyStore::recording(Arc::clone(&memory));
     let place = Place::prepare(recording.clone(), "bucket").await;
     place.put("key", "body").await.unwrap();
     place.store.delete(&place.at("key")).await.unwrap();
@@ -123,7 +123,7 @@ async fn the_wrappers_for_damage_do_what_they_say() {
     assert_eq!(contract::kind(place.put("three", "3").await), ErrorKind::Unreachable);
     assert_eq!(place.keys_of(&place.bucket).await, ["one", "two"]);
 
-    let cut = Place { store: TruncatingStore::new(memory), ..place };
+    let cut = Place { store: FaultyStore::truncating(memory), ..place };
     let object = cut.store.get(&cut.at("one"), GetOptions::default()).await.unwrap();
     assert_eq!((object.range, object.body.count().await), (0..1, 1));
 }
@@ -134,7 +134,7 @@ async fn a_store_for_reading_refuses_every_write() {
     let place = Place::prepare(Arc::clone(&memory), "bucket").await;
     place.put("key", "body").await.unwrap();
     let upload = place.store.create_upload(&place.at("new"), &Attributes::default()).await.unwrap();
-    let recording = RecordingStore::new(memory);
+    let recording = FaultyStore::recording(memory);
     let place = Place { store: Arc::new(ReadOnlyStore::new(recording.clone())), ..place };
     let (at, kind) = (place.at("key"), ErrorKind::ReadOnly);
     assert_eq!(contract::kind(place.put("key", "other").await), kind);

@@ -232,18 +232,18 @@ mod tests {
     use crate::archive::gzip::Level;
     use crate::model::{Attributes, BackupKind, Key, RunId, Silent, SourceName};
     use crate::repository::Repository;
-    use crate::store::faulty::{Fault, Faulty};
+    use crate::store::faulty::{Fault, FaultyStore};
     use crate::store::memory::MemoryStore;
     use crate::store::{Address, Precondition};
 
     #[tokio::test]
     async fn an_object_that_cannot_be_read_to_its_end_is_a_problem_with_the_store_s_own_words() {
-        let live = Faulty::default();
+        let live = FaultyStore::recording(Arc::new(MemoryStore::new()));
         let bucket = |name: &str| BucketName::new(name).unwrap();
-        live.memory.create_bucket(&bucket("books")).await.unwrap();
+        live.inner.create_bucket(&bucket("books")).await.unwrap();
         let at = Address::new(bucket("books"), Key::new("large").unwrap());
         let body = vec![7; 5 << 20].into();
-        live.memory.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+        live.inner.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
         for _ in 0..crate::steps::read_object::ATTEMPTS {
             live.fail("get", Fault::Breaks(100, ErrorKind::Denied));
         }
@@ -252,7 +252,7 @@ mod tests {
             run: RunId::create(),
             host: String::new(),
             repository: vault,
-            stores: BTreeMap::from([("live".to_owned(), Arc::new(live) as Arc<dyn ObjectStore>)]),
+            stores: BTreeMap::from([("live".to_owned(), live as Arc<dyn ObjectStore>)]),
             databases: BTreeMap::new(),
             spool: std::env::temp_dir(),
             progress: Arc::new(Silent),

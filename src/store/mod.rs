@@ -16,6 +16,7 @@ use crate::model::{Attributes, BucketName, Key, Prefix};
 pub mod dir;
 pub mod error;
 #[cfg(test)]
+#[path = "../../tests/support/faulty.rs"]
 pub(crate) mod faulty;
 pub mod memory;
 pub mod read_only;

@@ -10,12 +10,12 @@ use dcs::repository::index::{IndexWriter, read_index};
 use dcs::store::memory::MemoryStore;
 use futures_util::TryStreamExt;
 
-use crate::support::faulty::RecordingStore;
+use crate::support::faulty::FaultyStore;
 use crate::{index, open, repository, row};
 
 #[tokio::test]
 async fn a_row_that_changes_comes_or_goes_changes_the_segments_around_it_only() {
-    let store = RecordingStore::new(Arc::new(MemoryStore::new()));
+    let store = FaultyStore::recording(Arc::new(MemoryStore::new()));
     let repository = open(store.clone()).await;
     let all = || (0..100_000).map(|n| row(&format!("{n:08}"), n));
     let first = index(&repository, all()).await;

@@ -12,7 +12,7 @@ use dcs::store::memory::MemoryStore;
 use dcs::store::{self, ObjectStore, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::support::faulty::{FaultyStore, RecordingStore, When};
+use crate::support::faulty::{FaultyStore, When};
 use crate::{content, fetch, noise, object, open, read, repository, row, save, sh, text};
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn run_until_failure(repository: &Repository) -> (Vec<IndexRow>, Result<()
 
 #[tokio::test]
 async fn a_store_that_fails_at_any_write_never_gives_a_row_of_an_unfinished_pack() {
-    let clean = RecordingStore::new(Arc::new(MemoryStore::new()));
+    let clean = FaultyStore::recording(Arc::new(MemoryStore::new()));
     let repository = open(clean.clone()).await;
     let before = clean.count();
     let (rows, result) = run_until_failure(&repository).await;

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::{RetryPolicy, RetryStore};
 use crate::model::{Attributes, BucketName, Key};
-use crate::store::faulty::{Fault, Faulty};
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::memory::MemoryStore;
 use crate::store::transfer::collect;
 use crate::store::{
     Address, ErrorKind, GetOptions, ListOptions, Listed, ObjectStore, Precondition, StoreError, Stored, UploadedPart,
@@ -22,13 +23,13 @@ fn at(key: &str) -> Address {
 }
 
 /// A faulty store with one bucket, and the same through the wrapper.
-async fn stores(keys: &[&str]) -> (Faulty, RetryStore) {
-    let faulty = Faulty::default();
-    faulty.memory.create_bucket(&bucket()).await.unwrap();
+async fn stores(keys: &[&str]) -> (Arc<FaultyStore<MemoryStore>>, RetryStore) {
+    let faulty = FaultyStore::recording(Arc::new(MemoryStore::new()));
+    faulty.inner.create_bucket(&bucket()).await.unwrap();
     for key in keys {
-        put(&faulty.memory, key, "0123456789").await.unwrap();
+        put(&*faulty.inner, key, "0123456789").await.unwrap();
     }
-    let retry = RetryStore::new(Arc::new(faulty.clone()), RetryPolicy::default());
+    let retry = RetryStore::new(faulty.clone(), RetryPolicy::default());
     (faulty, retry)
 }
 
@@ -127,7 +128,7 @@ async fn a_body_is_not_resumed_from_another_state_of_the_object() {
     let mut object = store.get(&at("a"), GetOptions::default()).await.unwrap();
     object.body.next().await.unwrap().unwrap();
     let body = Bytes::from_static(b"abcdefghij");
-    faulty.memory.put(&at("a"), body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+    faulty.inner.put(&at("a"), body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
     let error = object.body.try_for_each(|_| async { Ok(()) }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Precondition);
 }
@@ -148,15 +149,15 @@ async fn a_listing_that_breaks_lists_everything_once() {
 #[tokio::test(start_paused = true)]
 async fn a_listing_of_versions_that_breaks_lists_every_version_once() {
     let (faulty, store) = stores(&[]).await;
-    faulty.memory.set_versioned(&bucket(), true);
+    faulty.inner.set_versioned(&bucket(), true);
     for key in ["a", "b", "b", "b", "c"] {
         let body = Bytes::from_static(b"x");
-        faulty.memory.put(&at(key), body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+        faulty.inner.put(&at(key), body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
     }
     let ids = |store: &dyn ObjectStore| {
         store.versions(&bucket(), String::new()).map_ok(|version| version.id).try_collect::<Vec<_>>()
     };
-    let expected = ids(&faulty.memory).await.unwrap();
+    let expected = ids(&*faulty.inner).await.unwrap();
     for breaks_after in 0..6 {
         faulty.fail("versions", Fault::Breaks(breaks_after, ErrorKind::Transient));
         assert_eq!(ids(&store).await.unwrap(), expected, "broken after {breaks_after}");
@@ -168,13 +169,13 @@ async fn a_create_whose_answer_was_lost_is_recognised_as_ours() {
     let (faulty, store) = stores(&[]).await;
     faulty.fail("put", Fault::After(ErrorKind::Transient));
     let stored = put(&store, "lock", "mine").await.unwrap();
-    assert_eq!(stored.etag, faulty.memory.head(&at("lock")).await.unwrap().etag);
+    assert_eq!(stored.etag, faulty.inner.head(&at("lock")).await.unwrap().etag);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_create_that_lost_to_another_is_refused_even_after_an_unknown_outcome() {
     let (faulty, store) = stores(&[]).await;
-    put(&faulty.memory, "lock", "theirs").await.unwrap();
+    put(&*faulty.inner, "lock", "theirs").await.unwrap();
     faulty.fail("put", Fault::Before(ErrorKind::Transient));
     assert_eq!(put(&store, "lock", "mine00").await.unwrap_err().kind, ErrorKind::Precondition);
     assert_eq!(put(&store, "lock", "theirs").await.unwrap_err().kind, ErrorKind::Precondition, "nothing was unknown");
@@ -192,7 +193,7 @@ async fn a_completion_whose_answer_was_lost_is_decided_by_looking() {
     let (upload, parts) = begun(&store).await;
     faulty.fail("complete_upload", Fault::After(ErrorKind::Transient));
     let stored = store.complete_upload(&upload, &parts).await.unwrap();
-    assert_eq!(stored.etag, faulty.memory.head(&at("a")).await.unwrap().etag);
+    assert_eq!(stored.etag, faulty.inner.head(&at("a")).await.unwrap().etag);
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,8 +212,8 @@ async fn a_completion_whose_repeat_only_says_to_come_back_is_decided_by_looking(
 async fn a_completion_of_an_upload_that_is_gone_does_not_take_another_object_for_its_own() {
     let (faulty, store) = stores(&[]).await;
     let (upload, parts) = begun(&store).await;
-    put(&faulty.memory, "a", "gone").await.unwrap();
-    faulty.memory.abort_upload(&upload).await.unwrap();
+    put(&*faulty.inner, "a", "gone").await.unwrap();
+    faulty.inner.abort_upload(&upload).await.unwrap();
     faulty.fail("complete_upload", Fault::Before(ErrorKind::Transient));
     assert_eq!(store.complete_upload(&upload, &parts).await.unwrap_err().kind, ErrorKind::NotFound);
 }

@@ -10,11 +10,13 @@ use super::source::{Limits, put_within};
 use super::{CutOptions, TransferOptions, collect, copy, sweep_uploads, upload, upload_cut};
 use crate::archive::sha256;
 use crate::model::{Attributes, BucketName, Key};
-use crate::store::faulty::{Fault, Faulty};
+use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Address, ErrorKind, Features, GetOptions, ObjectStore, Precondition, Result, Stored};
 
 const OPTIONS: TransferOptions = TransferOptions { part_size: 4, parts_in_flight: 2 };
+
+type Faulty = FaultyStore<MemoryStore>;
 
 fn bucket() -> BucketName {
     BucketName::new("b").unwrap()
@@ -24,24 +26,24 @@ fn at(key: &str) -> Address {
     Address::new(bucket(), Key::new(key).unwrap())
 }
 
-async fn store_with(change: impl FnOnce(&mut Features)) -> (Faulty, Arc<dyn ObjectStore>) {
+async fn store_with(change: impl FnOnce(&mut Features)) -> (Arc<Faulty>, Arc<dyn ObjectStore>) {
     let mut features = MemoryStore::new().features();
     change(&mut features);
-    let faulty = Faulty::over(MemoryStore::with_features(features));
-    faulty.memory.create_bucket(&bucket()).await.unwrap();
-    (faulty.clone(), Arc::new(faulty))
+    let faulty = FaultyStore::recording(Arc::new(MemoryStore::with_features(features)));
+    faulty.inner.create_bucket(&bucket()).await.unwrap();
+    (faulty.clone(), faulty)
 }
 
-async fn store() -> (Faulty, Arc<dyn ObjectStore>) {
+async fn store() -> (Arc<Faulty>, Arc<dyn ObjectStore>) {
     store_with(|_| {}).await
 }
 
 async fn read(store: &Faulty, key: &str) -> Bytes {
-    collect(store.memory.get(&at(key), GetOptions::default()).await.unwrap().body, 1 << 30).await.unwrap()
+    collect(store.inner.get(&at(key), GetOptions::default()).await.unwrap().body, 1 << 30).await.unwrap()
 }
 
 async fn uploads_under_way(store: &Faulty) -> usize {
-    store.memory.list_uploads(&bucket(), "").await.unwrap().len()
+    store.inner.list_uploads(&bucket(), "").await.unwrap().len()
 }
 
 async fn put<S>(store: &Arc<dyn ObjectStore>, source: S, precondition: Precondition) -> Result<Stored>
@@ -65,7 +67,7 @@ async fn an_upload_of_any_length_and_any_pieces_arrives_whole() {
             let attributes = Attributes { content_type: Some("text/plain".to_owned()), ..Attributes::default() };
             upload(&store, &at("k"), source, &attributes, Precondition::Overwrite, &OPTIONS).await.unwrap();
             assert_eq!(read(&faulty, "k").await, text[..length]);
-            assert_eq!(faulty.memory.head(&at("k")).await.unwrap().attributes, attributes);
+            assert_eq!(faulty.inner.head(&at("k")).await.unwrap().attributes, attributes);
             assert_eq!(faulty.calls("create_upload"), usize::from(length > 4), "one put where it fits into a part");
         }
     }
@@ -81,7 +83,7 @@ async fn a_source_that_fails_leaves_neither_object_nor_upload_and_keeps_its_caus
         let error = put.await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Source);
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the dump broke");
-        assert_eq!(faulty.memory.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(faulty.inner.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
         assert_eq!(uploads_under_way(&faulty).await, 0);
     }
 }
@@ -131,7 +133,7 @@ async fn an_upload_that_is_dropped_is_aborted() {
 async fn a_create_of_many_parts_does_not_replace_what_is_there() {
     let (faulty, store) = store().await;
     let attributes = Attributes::default();
-    faulty.memory.put(&at("k"), Bytes::from_static(b"old"), &attributes, Precondition::Overwrite).await.unwrap();
+    faulty.inner.put(&at("k"), Bytes::from_static(b"old"), &attributes, Precondition::Overwrite).await.unwrap();
     let put = put(&store, pieces("0123456789", 3), Precondition::CreateNew);
     assert_eq!(put.await.unwrap_err().kind, ErrorKind::Precondition);
     assert_eq!(read(&faulty, "k").await, "old");
@@ -173,7 +175,7 @@ async fn a_cut_stream_that_fails_leaves_no_segment() {
     let options = CutOptions { segment_size: 8, transfer: OPTIONS };
     let error = upload_cut(&store, &at("k"), source, &Attributes::default(), &options).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Source);
-    assert_eq!(faulty.memory.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(faulty.inner.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
     assert_eq!(uploads_under_way(&faulty).await, 0);
 }
 
@@ -183,13 +185,13 @@ async fn tagged(faulty: &Faulty) -> Attributes {
     let user = [("a".to_owned(), "1".to_owned())].into();
     let attributes = Attributes { user, ..Attributes::default() };
     // Larger than one put may be here: it comes in parts.
-    let upload = faulty.memory.create_upload(&at("from"), &attributes).await.unwrap();
+    let upload = faulty.inner.create_upload(&at("from"), &attributes).await.unwrap();
     let mut parts = Vec::new();
     for (number, offset) in [(1, 0_usize), (2, 4), (3, 8)] {
         let body = Bytes::from(TAGGED[offset..TAGGED.len().min(offset + 4)].to_owned());
-        parts.push(faulty.memory.upload_part(&upload, number, offset as u64, body).await.unwrap());
+        parts.push(faulty.inner.upload_part(&upload, number, offset as u64, body).await.unwrap());
     }
-    faulty.memory.complete_upload(&upload, &parts).await.unwrap();
+    faulty.inner.complete_upload(&upload, &parts).await.unwrap();
     attributes
 }
 
@@ -200,9 +202,9 @@ async fn a_copy_beyond_one_request_goes_in_parts_with_all_attributes() {
     copy(&store, &at("from"), &at("to"), 10, None).await.unwrap();
     assert_eq!((faulty.calls("copy"), faulty.calls("copy_part")), (0, 3));
     assert_eq!(read(&faulty, "to").await, TAGGED);
-    assert_eq!(faulty.memory.head(&at("to")).await.unwrap().attributes, attributes);
+    assert_eq!(faulty.inner.head(&at("to")).await.unwrap().attributes, attributes);
     copy(&store, &at("from"), &at("bare"), 10, Some(&Attributes::default())).await.unwrap();
-    assert_eq!(faulty.memory.head(&at("bare")).await.unwrap().attributes, Attributes::default());
+    assert_eq!(faulty.inner.head(&at("bare")).await.unwrap().attributes, Attributes::default());
 }
 
 #[tokio::test]
@@ -243,7 +245,7 @@ async fn a_source_shorter_than_announced_makes_no_object() {
         let open = |_| async { Ok(stream::iter([Ok(Bytes::from_static(b"short"))]).boxed()) };
         let error = put_within(&LIMITS, &store, &at("k"), length, &Attributes::default(), open).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Source);
-        assert_eq!(faulty.memory.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(faulty.inner.head(&at("k")).await.unwrap_err().kind, ErrorKind::NotFound);
         assert_eq!(uploads_under_way(&faulty).await, 0);
     }
 }
@@ -256,20 +258,20 @@ async fn parts_too_long_to_keep_are_opened_again_where_they_fail() {
         opened.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         async move { Ok(stream::iter([Ok(ramp(range))]).boxed()) }
     };
-    faulty.fail("stream_part", Fault::After(ErrorKind::Transient));
+    faulty.fail("upload_part", Fault::After(ErrorKind::Transient));
     let length = 9000;
     put_within(&LIMITS, &store, &at("k"), length, &Attributes::default(), open).await.unwrap();
-    assert_eq!(faulty.memory.head(&at("k")).await.unwrap().size, length);
+    assert_eq!(faulty.inner.head(&at("k")).await.unwrap().size, length);
     assert_eq!(opened.into_inner(), 3);
 }
 
 #[tokio::test]
 async fn only_old_uploads_are_swept() -> Result<()> {
     let (faulty, store) = store().await;
-    faulty.memory.create_upload(&at("mine/old"), &Attributes::default()).await?;
-    faulty.memory.create_upload(&at("other/old"), &Attributes::default()).await?;
-    faulty.memory.advance_clock(SignedDuration::from_hours(48));
-    faulty.memory.create_upload(&at("mine/new"), &Attributes::default()).await?;
+    faulty.inner.create_upload(&at("mine/old"), &Attributes::default()).await?;
+    faulty.inner.create_upload(&at("other/old"), &Attributes::default()).await?;
+    faulty.inner.advance_clock(SignedDuration::from_hours(48));
+    faulty.inner.create_upload(&at("mine/new"), &Attributes::default()).await?;
     assert_eq!(sweep_uploads(&store, &bucket(), "mine/", Duration::from_secs(86_400)).await?, 1);
     assert_eq!(uploads_under_way(&faulty).await, 2);
     Ok(())
