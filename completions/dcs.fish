@@ -39,6 +39,9 @@ complete -c dcs -n "__fish_dcs_needs_command" -s v -l verbose -d 'Say more: once
 complete -c dcs -n "__fish_dcs_needs_command" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_needs_command" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "delete" -d 'Move items to the trash'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore" -d 'Bring items back out of the trash'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "trash" -d 'Look into the trash, and empty it'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "init" -d 'Make the backup bucket a repository'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "backup" -d 'Make backups and look at them'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
@@ -49,6 +52,137 @@ complete -c dcs -n "__fish_dcs_needs_command" -f -a "config" -d 'Look at the con
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "man" -d 'Write the man pages into a folder'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l reason -d 'Why, for those who find it in the trash' -r
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l skip-db -d 'Leave the database alone, for when it is down or has no row'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand delete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l latest -d 'Take the newest of several entries of an item'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l overwrite -d 'Send what is in the way to the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l skip-db -d 'Leave the database alone'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l yes -d 'Do not ask before something is replaced'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand restore" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -f -a "list" -d 'List what is in the trash, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -f -a "purge" -d 'Destroy what is in the trash, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -f -a "adopt" -d 'Make an entry of a folder that others put into the trash bucket'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and not __fish_seen_subcommand_from list show purge adopt help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l kind -d 'Only entries of items of this kind' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l older-than -d 'Only entries that were made longer ago than this, as in `30d`' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l kind -d 'Only entries of items of this kind' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l older-than -d 'Only entries that were made longer ago than this, as in `30d`' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l all -d 'Every entry'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from purge" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l reason -d 'Why, for those who find it in the trash' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from adopt" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is in the trash, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Destroy what is in the trash, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "adopt" -d 'Make an entry of a folder that others put into the trash bucket'
+complete -c dcs -n "__fish_dcs_using_subcommand trash; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -369,16 +503,23 @@ complete -c dcs -n "__fish_dcs_using_subcommand man" -s v -l verbose -d 'Say mor
 complete -c dcs -n "__fish_dcs_using_subcommand man" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from init backup verify restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "purge" -d 'Destroy what is in the trash, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "adopt" -d 'Make an entry of a folder that others put into the trash bucket'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "db" -d 'Back up the databases'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "files" -d 'Back up the files: every object of the configured buckets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'

@@ -13,6 +13,7 @@ use crate::repository::error::{ErrorKind as RepositoryKind, RepositoryError};
 use crate::settings::SettingsError;
 use crate::steps::StepError;
 use crate::store::{self, StoreError};
+use crate::trash::TrashError;
 
 /// A failed command, ready to be shown.
 #[derive(Debug, Serialize)]
@@ -133,11 +134,14 @@ fn step(error: &StepError) -> Option<Verdict> {
         StepError::Store(error) => classify(error),
         StepError::Database(error) => classify(error),
         StepError::Repository(error) => classify(error),
+        StepError::Trash(error) => trash(error),
         StepError::Refused { hint, .. } => Some((ExitCode::Refused, hint.iter().cloned().collect())),
         StepError::Damaged { .. } => {
             Some((ExitCode::Damage, hints(&["Nothing was changed. Choose another backup: `dcs backup list`."])))
         }
-        StepError::NotFound { .. } => Some((ExitCode::NotFound, hints(&["List what there is: `dcs backup list`."]))),
+        StepError::NotFound { hint, .. } => Some((ExitCode::NotFound, vec![hint.clone()])),
+        StepError::NoTrash { hint, .. } => Some((ExitCode::Store, vec![hint.clone()])),
+        StepError::Usage { hint, .. } => Some((ExitCode::Usage, vec![hint.clone()])),
         StepError::Configuration(_) => {
             Some((ExitCode::Usage, hints(&["Mend the configuration and check it: `dcs config check`."])))
         }
@@ -148,6 +152,27 @@ fn step(error: &StepError) -> Option<Verdict> {
             Some((code, hints(&["Mend the cause and run the same command again: it restores the rest."])))
         }
         StepError::Io { .. } => Some((ExitCode::Failed, Vec::new())),
+    }
+}
+
+fn trash(error: &TrashError) -> Option<Verdict> {
+    match error {
+        TrashError::Store(error) => classify(error),
+        TrashError::Damaged { .. } => Some((
+            ExitCode::Damage,
+            hints(&["Its objects lie below it, by their whole paths: copy them back with your S3 tool."]),
+        )),
+        TrashError::Unsupported { .. } => Some((ExitCode::Refused, hints(&["Install a newer dcs."]))),
+        TrashError::Unproven { .. } => {
+            Some((ExitCode::Failed, hints(&["The originals are where they were. Run the same command again."])))
+        }
+        TrashError::Restless { .. } => {
+            Some((ExitCode::Problems, hints(&["Stop what writes there, then run the same command again."])))
+        }
+        TrashError::Lease { source, .. } => classify(source.as_ref()),
+        TrashError::Spool { .. } => {
+            Some((ExitCode::Failed, hints(&["Free space in `state_dir`, then run the same command again."])))
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use dcs::store::{
     Address, ErrorKind, GetOptions, ListOptions, Listed, ObjectStore, Precondition, StoreError, transfer,
 };
 use futures_util::TryStreamExt;
-use support::faulty::{FaultyStore, RecordingStore, When};
+use support::faulty::{FaultyStore, When};
 use tempfile::TempDir;
 
 mod support;
@@ -109,7 +109,7 @@ async fn an_object_of_parts_of_any_length_comes_back_as_it_was() {
     // Parts of 66 MiB, longer than a piece; of 9 MiB, which are kept in memory; and the usual ones.
     for (most_parts, parts) in [(2, 2), (15, 15), (17, 17), (10_000, 17)] {
         let live = target(most_parts);
-        let recording = RecordingStore::new(Arc::new(live.clone()));
+        let recording = FaultyStore::recording(Arc::new(live.clone()));
         let restored = backup.restore(Arc::new(backup.vault.clone()), recording.clone()).await.unwrap();
         assert_eq!((restored.added_objects, restored.restored_bytes), (1, LENGTH as u64));
         assert!(read(&live).await.unwrap() == content(), "{most_parts}");

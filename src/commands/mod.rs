@@ -8,14 +8,18 @@ use crate::exit::ExitCode;
 mod backup;
 mod completions;
 mod config;
+mod delete;
 mod init;
+mod items;
 mod man;
 mod open;
 mod restore;
 mod restore_complete;
 mod restore_db;
 mod restore_files;
+mod restore_item;
 mod session;
+mod trash;
 mod usage;
 mod verify;
 
@@ -29,6 +33,10 @@ pub type Outcome = Result<ExitCode, CommandError>;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Delete(delete::DeleteArgs),
+    Restore(restore_item::RestoreArgs),
+    #[command(subcommand)]
+    Trash(trash::TrashCommand),
     Init(init::InitArgs),
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -45,6 +53,9 @@ pub enum Command {
 impl Command {
     pub async fn run(self, session: &Session) -> Outcome {
         match self {
+            Self::Delete(args) => delete::run(args, session).await,
+            Self::Restore(args) => restore_item::run(args, session).await,
+            Self::Trash(command) => trash::run(command, session).await,
             Self::Init(args) => init::run(args, session).await,
             Self::Backup(command) => backup::run(command, session).await,
             Self::Verify(args) => verify::run(args, session).await,

@@ -12,10 +12,11 @@ use crate::exit::ExitCode;
 use crate::model::{BackupId, FileSource, RunId, SourceName};
 use crate::repository::Repository;
 use crate::repository::locks::{self, Holder, Lock, Locks, Want};
-use crate::settings::{Environment, RepositoryTarget, Settings, host_name};
+use crate::settings::{Environment, RepositoryTarget, Settings, host_name, user_name};
 use crate::steps::Context;
 use crate::steps::restore_files::Trash;
 use crate::store::{ErrorKind, ObjectStore, transfer};
+use crate::trash::TrashBucket;
 use crate::ui::{Options, Ui};
 
 /// One run of dcs.
@@ -133,19 +134,27 @@ impl Session {
     pub fn trash(&self, places: &Places, dry_run: bool) -> Result<Option<Trash>, CommandError> {
         let settings = self.settings()?;
         let Some(trash) = &settings.trash else { return Ok(None) };
+        let user = user_name(&settings.environment);
         match open::store(&places.store(&trash.store, settings)?, dry_run) {
-            Ok(store) => Ok(Some(Trash { store, bucket: trash.bucket.clone() })),
+            Ok(store) => Ok(Some(Trash { place: TrashBucket { store, bucket: trash.bucket.clone() }, user })),
             // Gone, with what was live beside it perhaps; a restore that needs the trash says that there is none.
             Err(error) if error.kind == ErrorKind::NoBucket => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// This run, as its locks name it.
+    pub fn holder(&self) -> Holder {
+        Holder::this_process(self.run.clone(), hide_passwords(&Environment::command_line()))
+    }
+
+    pub fn lock_wait(&self) -> std::time::Duration {
+        self.global.lock_wait
+    }
+
     /// Takes locks and keeps them until the run ends.
     pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<(), CommandError> {
-        let command = hide_passwords(&Environment::command_line());
-        let holder = Holder::this_process(self.run.clone(), command);
-        let lock = Locks::of(repository, holder).acquire(wants, self.global.lock_wait).await?;
+        let lock = Locks::of(repository, self.holder()).acquire(wants, self.global.lock_wait).await?;
         self.locks.lock().await.push(lock);
         Ok(())
     }

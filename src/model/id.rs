@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Digits of the random part: no vowels, so no words; no `0 1 l o`, so none is misread.
 const ALPHABET: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
+const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 fn random_text(length: usize) -> String {
     let mut random = rand::rng();
@@ -47,7 +48,7 @@ impl fmt::Display for BackupKind {
 
 /// Says that a text is no backup id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no backup id such as 20261120T020000Z-complete-k3x9")]
+#[error("{0:?} is no id such as 20261120T020000Z-complete-k3x9, or 20261120T020000Z-k3x9 in the trash")]
 pub struct InvalidId(String);
 
 /// `20261120T020000Z-complete-k3x9`: time in UTC, kind, random. As text, ids sort by time.
@@ -57,7 +58,7 @@ pub struct BackupId(String);
 
 impl BackupId {
     pub fn create(at: Timestamp, kind: BackupKind) -> Self {
-        let time = at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+        let time = at.to_zoned(TimeZone::UTC).strftime(TIME);
         Self(format!("{time}-{kind}-{}", random_text(4)))
     }
 
@@ -88,11 +89,7 @@ impl FromStr for BackupId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let parts: Vec<&str> = text.split('-').collect();
         let is_id = matches!(parts[..], [time, kind, random]
-            if jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", time).is_ok()
-                && time.len() == 16
-                && BackupKind::ALL.iter().any(|known| known.as_str() == kind)
-                && random.len() == 4
-                && random.bytes().all(|byte| ALPHABET.contains(&byte)));
+            if is_time(time) && BackupKind::ALL.iter().any(|known| known.as_str() == kind) && is_random(random));
         if is_id { Ok(Self(text.to_owned())) } else { Err(InvalidId(text.to_owned())) }
     }
 }
@@ -134,6 +131,64 @@ impl fmt::Display for RunId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// `20261120T021500Z-k3x9`: the name of a trash entry, its time in UTC and what tells it from others of that second.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TrashId(String);
+
+impl TrashId {
+    pub fn create(at: Timestamp) -> Self {
+        Self(format!("{}-{}", at.to_zoned(TimeZone::UTC).strftime(TIME), random_text(4)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// When the entry was made, to the second.
+    pub fn time(&self) -> Option<Timestamp> {
+        let time = jiff::civil::DateTime::strptime(TIME, self.0.split('-').next()?).ok()?;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    }
+}
+
+impl fmt::Display for TrashId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for TrashId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let is_id = text.split_once('-').is_some_and(|(time, random)| is_time(time) && is_random(random));
+        if is_id { Ok(Self(text.to_owned())) } else { Err(InvalidId(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for TrashId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<TrashId> for String {
+    fn from(id: TrashId) -> Self {
+        id.0
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    text.len() == 16 && jiff::civil::DateTime::strptime(TIME, text).is_ok()
+}
+
+fn is_random(text: &str) -> bool {
+    text.len() == 4 && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
 /// A random name of 24 characters (114 bits), for packs.

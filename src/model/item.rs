@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Prefix;
+use super::{BucketName, Prefix};
 
 /// `kind/id`: `books/42`. The kind is a section of the configuration; the id is what the table or the folder says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +70,19 @@ pub struct ItemTable {
     pub table: String,
     pub id: String,
     pub status: String,
+}
+
+/// A kind of items: a section of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemKind {
+    pub name: String,
+    pub store: String,
+    pub bucket: BucketName,
+    pub template: PrefixTemplate,
+    /// What the template calls the id.
+    pub id: String,
+    /// The name of the database, and the table.
+    pub table: Option<(String, ItemTable)>,
 }
 
 /// What the row of an item says.

@@ -17,7 +17,7 @@ pub mod source;
 
 pub use attributes::{Attributes, FileKind, Posix};
 pub use digest::Digest;
-pub use id::{BackupId, BackupKind, RunId};
+pub use id::{BackupId, BackupKind, RunId, TrashId};
 pub use index::{IndexRow, Piece, SourceName};
 pub use item::{ItemName, ItemRow, ItemTable, PrefixTemplate, StatusChange};
 pub use key::{BucketName, InvalidKey, Key, Prefix};

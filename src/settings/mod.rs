@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::model::item::ItemKind;
 use crate::model::{BucketName, FileSource};
 
 mod environment;
 mod file;
+mod items;
 mod resolve;
 mod secrets;
 mod target;
 
 pub use environment::Environment;
 pub use file::Addressing;
-pub use resolve::host_name;
+pub use resolve::{host_name, user_name};
 pub use target::{DatabaseSettings, RepositoryTarget, S3Settings, SqliteSettings, StoreSettings};
 
 /// Where a configuration is looked for when neither `--config` nor `DCS_CONFIG` names one.
@@ -43,6 +45,8 @@ pub struct Settings {
     pub stores: BTreeMap<String, StoreSettings>,
     pub databases: BTreeMap<String, DatabaseSettings>,
     pub trash: Option<TrashSettings>,
+    /// By their kinds.
+    pub items: BTreeMap<String, ItemKind>,
     pub backup: BackupSettings,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,

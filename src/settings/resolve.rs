@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
-    StoreSettings, TrashSettings, file,
+    StoreSettings, file, items,
 };
 use crate::model::{BucketName, FileSource, Prefix};
 
@@ -40,7 +40,7 @@ impl Settings {
         Ok(Self { path: Some(path.to_owned()), ..settings })
     }
 
-    fn resolve(raw: file::File, environment: Environment) -> Result<Self, SettingsError> {
+    pub(super) fn resolve(raw: file::File, environment: Environment) -> Result<Self, SettingsError> {
         check_names("stores", raw.stores.keys())?;
         check_names("databases", raw.databases.keys())?;
         let mut settings = Self { state_dir: raw.state_dir.clone(), ..Self::default() };
@@ -50,7 +50,7 @@ impl Settings {
         for (name, database) in &raw.databases {
             settings.databases.insert(name.clone(), DatabaseSettings::resolve(name, database, &environment)?);
         }
-        resolve_items(&raw, &mut settings)?;
+        items::resolve(&raw, &mut settings)?;
         if let Some(backup) = &raw.backup {
             settings.repository = Some(resolve_repository(backup, &settings)?);
             settings.backup = resolve_backup(backup, &settings)?;
@@ -65,7 +65,7 @@ impl Settings {
     }
 }
 
-fn option(name: impl Into<String>, reason: impl Into<String>) -> SettingsError {
+pub(super) fn option(name: impl Into<String>, reason: impl Into<String>) -> SettingsError {
     SettingsError::Option { option: name.into(), reason: reason.into() }
 }
 
@@ -79,27 +79,7 @@ fn check_names<'a>(section: &str, names: impl Iterator<Item = &'a String>) -> Re
     Ok(())
 }
 
-fn resolve_items(raw: &file::File, settings: &mut Settings) -> Result<(), SettingsError> {
-    for (name, items) in &raw.items {
-        let section = format!("[items.{name}]");
-        known_store(&section, &items.store, settings)?;
-        bucket(&format!("{section}.bucket"), &items.bucket)?;
-        if let Some(database) = &items.database {
-            known_database(&section, database, settings)?;
-            if items.table.is_none() {
-                return Err(option(section, "it has a `database` but no `table`"));
-            }
-        }
-    }
-    if let Some(trash) = &raw.trash {
-        known_store("[trash]", &trash.store, settings)?;
-        settings.trash =
-            Some(TrashSettings { store: trash.store.clone(), bucket: bucket("[trash].bucket", &trash.bucket)? });
-    }
-    Ok(())
-}
-
-fn known_store(place: &str, name: &str, settings: &Settings) -> Result<(), SettingsError> {
+pub(super) fn known_store(place: &str, name: &str, settings: &Settings) -> Result<(), SettingsError> {
     if settings.stores.contains_key(name) {
         return Ok(());
     }
@@ -107,7 +87,7 @@ fn known_store(place: &str, name: &str, settings: &Settings) -> Result<(), Setti
     Err(option(place, format!("there is no store {name:?}; known stores: {}", list(&known))))
 }
 
-fn known_database(place: &str, name: &str, settings: &Settings) -> Result<(), SettingsError> {
+pub(super) fn known_database(place: &str, name: &str, settings: &Settings) -> Result<(), SettingsError> {
     if settings.databases.contains_key(name) {
         return Ok(());
     }
@@ -119,7 +99,7 @@ fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn bucket(place: &str, name: &str) -> Result<BucketName, SettingsError> {
+pub(super) fn bucket(place: &str, name: &str) -> Result<BucketName, SettingsError> {
     BucketName::new(name).map_err(|error| option(place, error.to_string()))
 }
 
@@ -223,6 +203,12 @@ fn gzip_level(text: Option<&str>) -> Result<u8, SettingsError> {
 /// The host's name, as manifests and locks show it.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Who runs dcs, as the trash shows it; behind `sudo`, who called it.
+pub fn user_name(environment: &Environment) -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.get(name));
+    named.map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), str::to_owned)
 }
 
 #[cfg(test)]

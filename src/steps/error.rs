@@ -3,6 +3,7 @@
 use crate::database::{self, DatabaseError};
 use crate::repository::error::RepositoryError;
 use crate::store::StoreError;
+use crate::trash::TrashError;
 
 /// A failed step.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,8 @@ pub enum StepError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+    #[error(transparent)]
+    Trash(#[from] TrashError),
     /// A precondition is missing; nothing was changed.
     #[error("cannot {attempted} {subject}: {reason}")]
     Refused { attempted: &'static str, subject: String, reason: String, hint: Option<String> },
@@ -20,7 +23,12 @@ pub enum StepError {
     #[error("cannot {attempted} {subject}: it is damaged ({reason})")]
     Damaged { attempted: &'static str, subject: String, reason: String },
     #[error("there is no {what} {subject}")]
-    NotFound { what: &'static str, subject: String },
+    NotFound { what: &'static str, subject: String, hint: String },
+    #[error("there is no trash bucket {subject}")]
+    NoTrash { subject: String, hint: String },
+    /// What was asked for is not the whole of what there is to choose from.
+    #[error("{message}")]
+    Usage { message: String, hint: String },
     /// The configuration names what is not there.
     #[error("{0}")]
     Configuration(String),

@@ -13,6 +13,7 @@ pub mod backup;
 pub mod capture;
 pub mod dump_database;
 mod error;
+pub mod items;
 mod ordered_object;
 pub mod pack_files;
 mod pack_list;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -13,18 +13,19 @@ use super::write_object::{self, Written};
 use super::{Context, Result, StepError};
 use crate::model::format;
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
-use crate::model::{BucketName, IndexRow, Report, SourceName};
+use crate::model::{IndexRow, Report, SourceName};
 use crate::repository::RepositoryError;
 use crate::repository::index::read_index;
 use crate::repository::pack::read_many;
-use crate::store::{Address, ErrorKind, ObjectInfo, ObjectStore};
-use crate::trash::Displacement;
+use crate::store::ObjectInfo;
+use crate::trash::{Displacement, Maker, TrashBucket};
 
 /// Where what a restore displaces goes.
 #[derive(Clone)]
 pub struct Trash {
-    pub store: Arc<dyn ObjectStore>,
-    pub bucket: BucketName,
+    pub place: TrashBucket,
+    /// Who runs dcs.
+    pub user: String,
 }
 
 /// What restoring the files will do, counted against what is there.
@@ -129,7 +130,9 @@ fn rows(
 fn check_trash(context: &Context, trash: Option<&Trash>, source: &SourceName) -> Result<()> {
     let live = context.store(source.store())?;
     let reason = match trash {
-        Some(trash) if trash.store.describe() == live.describe() && trash.bucket != source.bucket() => return Ok(()),
+        Some(trash) if trash.place.store.describe() == live.describe() && trash.place.bucket != source.bucket() => {
+            return Ok(());
+        }
         Some(_) => "objects differ, and the trash is not another bucket of the same store",
         None => "objects differ, and there is no trash to keep them in",
     };
@@ -268,25 +271,14 @@ impl Displacer<'_> {
         let mut open = self.open.lock().await;
         if !open.contains_key(source) {
             let Context { spool, host, run, .. } = self.context;
-            let begun =
-                Displacement::begin(trash.store, trash.bucket, source.bucket(), spool, host, run, self.reason.clone());
+            let (host, run, reason) = (host.clone(), run.clone(), self.reason.clone());
+            let maker = Maker { host, user: trash.user, run, reason };
+            let begun = Displacement::begin(trash.place, source.bucket(), spool, maker);
             open.insert(source.clone(), begun.await?);
         }
         match open.get_mut(source) {
-            Some(displacement) => match displacement.take(info).await {
-                // Gone since it was listed: there is nothing to keep.
-                Err(error) if error.kind == ErrorKind::NotFound && self.is_gone(source, info).await? => Ok(()),
-                taken => Ok(taken?),
-            },
+            Some(displacement) => Ok(displacement.take(info).await?),
             None => Ok(()),
-        }
-    }
-
-    async fn is_gone(&self, source: &SourceName, info: &ObjectInfo) -> Result<bool> {
-        match self.context.store(source.store())?.head(&Address::new(source.bucket(), info.key.clone())).await {
-            Ok(_) => Ok(false),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -295,7 +287,7 @@ impl Displacer<'_> {
         for (_, displacement) in self.open.into_inner() {
             let entry = displacement.finish().await?;
             objects += entry.objects;
-            entries.push(entry.id);
+            entries.push(entry.id.to_string());
         }
         Ok((objects, entries))
     }
@@ -304,8 +296,11 @@ impl Displacer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Key, Prefix, RunId, Silent};
+    use std::sync::Arc;
+
+    use crate::model::{BucketName, Key, Prefix, RunId, Silent};
     use crate::repository::Repository;
+    use crate::store::ObjectStore;
     use crate::store::memory::MemoryStore;
 
     #[tokio::test]
@@ -323,7 +318,8 @@ mod tests {
             progress: Arc::new(Silent),
             transfers: 1,
         };
-        let trash = Some(Trash { store: live, bucket: bucket("trash") });
+        let place = TrashBucket { store: live, bucket: bucket("trash") };
+        let trash = Some(Trash { place, user: "tester".to_owned() });
         let open = tokio::sync::Mutex::default();
         let displacer = Displacer { context: &context, trash, reason: String::new(), open };
         let (key, etag, modified) = (Key::new("a").unwrap(), "e".to_owned(), jiff::Timestamp::UNIX_EPOCH);

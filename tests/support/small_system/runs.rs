@@ -16,6 +16,7 @@ use dcs::steps::restore_files::Trash;
 use dcs::steps::verify::{self, Level as Depth, Verified};
 use dcs::steps::{Context, Result, restore_database, restore_files};
 use dcs::store::ObjectStore;
+use dcs::trash::TrashBucket;
 
 use super::System;
 
@@ -122,7 +123,8 @@ impl System {
         }
         let files = manifest.files.as_ref().unwrap();
         let sources: Vec<SourceName> = files.sources.iter().map(|summary| summary.source.clone()).collect();
-        let trash = Trash { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
+        let place = TrashBucket { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
+        let trash = Trash { place, user: "tester".to_owned() };
         let files = Some(restore_files::plan(context, files, sources, Some(trash)).await?);
         verify::require_intact(context, manifest).await?;
         restore::execute(context, CompletePlan { databases, files }).await
