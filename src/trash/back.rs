@@ -139,9 +139,9 @@ impl Mover<'_> {
         }
     }
 
-    /// Removes everything of an entry, its journal last. `versions` also removes what a versioned bucket keeps of it.
-    /// Done again after a crash, it goes on.
-    pub async fn empty(&self, entry: &Entry, versions: bool) -> Result<()> {
+    /// Removes everything of an entry, its journal last; where the bucket is versioned, every state of it: what stayed would
+    /// belong to no entry. Done again after a crash, it goes on.
+    pub async fn empty(&self, entry: &Entry) -> Result<()> {
         let bucket = &self.trash.bucket;
         let mut pages = self.trash.listing(&entry.id).try_chunks(PAGE);
         while let Some(page) = pages.next().await {
@@ -152,11 +152,8 @@ impl Mover<'_> {
             self.delete(bucket, page.into_iter().map(|info| info.key).collect()).await?;
             self.progress.advance(count, bytes);
         }
-        if versions {
-            self.remove_versions(entry).await?;
-            return self.remove_journal(entry).await;
-        }
-        self.trash.forget(&entry.id).await
+        self.remove_versions(entry).await?;
+        self.remove_journal(entry).await
     }
 
     /// Removes all states of the objects of an entry that a versioned bucket keeps.

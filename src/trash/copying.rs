@@ -10,7 +10,7 @@ use super::objects::{ObjectRow, RowReader};
 use crate::store::{Address, ErrorKind, ObjectInfo, ObjectStore, transfer};
 
 /// Copies at once. They are the server's work: what they cost here is a connection.
-pub(super) const COPIES: usize = 64;
+pub(super) const COPIES: usize = 128;
 /// How often an object is copied again because it changed meanwhile.
 const ATTEMPTS: u32 = 5;
 

@@ -20,8 +20,8 @@ use crate::store::{Address, ErrorKind, ListOptions, Listed, ObjectInfo, Precondi
 /// be saved.
 const PAGE: usize = 1000;
 /// Keys of one request, and requests at once: some servers delete what one request names one after the other.
-const BATCH: usize = 250;
-const BATCHES: usize = 4;
+const BATCH: usize = 100;
+const BATCHES: usize = 10;
 /// How often what others write meanwhile is moved too, before it is left to a later run.
 const ROUNDS: usize = 10;
 
@@ -87,6 +87,7 @@ impl Mover<'_> {
                 }
             }
         }
+        tracing::debug!(entry = %entry.id, objects = spool.objects, "copied");
         prove(store, spool.rows()?, self.copies(entry), |row| {
             let at = self.trash.address(&entry.id, &row.name)?;
             Ok(if row.name.starts_with(LONG) { Target::Apart(at) } else { Target::Listed(at) })
@@ -94,6 +95,7 @@ impl Mover<'_> {
         .await?;
         write_list(&self.trash, &entry.id, &mut spool).await?;
         (entry.objects, entry.bytes) = (spool.objects, spool.bytes);
+        tracing::debug!(entry = %entry.id, "proven and listed");
         Ok(())
     }
 
@@ -169,6 +171,7 @@ impl Mover<'_> {
             self.ensure_held(entry).await?;
             let keys = self.still_there(&source, after.as_ref(), &page).await?;
             self.delete(&source.bucket, keys).await?;
+            tracing::debug!(entry = %entry.id, up_to = %last, "originals removed");
             after = Some(last);
         }
         self.take_back_markers(entry, &source).await

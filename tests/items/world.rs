@@ -9,7 +9,7 @@ use dcs::database::{Database, SqliteDatabase};
 use dcs::model::item::ItemKind;
 use dcs::model::progress::Silent;
 use dcs::model::{Attributes, BucketName, ItemName, ItemTable, Key, Prefix, RunId, Secret};
-use dcs::repository::locks::{Holder, Locks};
+use dcs::repository::locks::{Holder, Locks, Timing};
 use dcs::steps::items::{self, DeleteOptions, Deleted, Filter, Items, RestoreOptions, Restored, Selection};
 use dcs::steps::{StepError, items::choose_entry};
 use dcs::store::dir::DirectoryStore;
@@ -211,6 +211,8 @@ impl World {
         let kinds = [self.kind("books", "{id}/", true), self.kind("apps", "{id}/", false)];
         let run = RunId::create();
         let holder = Holder::this_process(run.clone(), "a test");
+        // A run that is gone in the midst of choosing is not waited for.
+        let timing = Timing { choosing: Duration::from_millis(50), ..Timing::default() };
         Items {
             run,
             host: "atlas".to_owned(),
@@ -218,7 +220,7 @@ impl World {
             trash: TrashBucket { store: store.clone(), bucket: self.trash.clone() },
             kinds: kinds.into_iter().map(|kind| (kind.name.clone(), kind)).collect(),
             databases: BTreeMap::from([("dream".to_owned(), database)]),
-            locks: Locks::new(store, self.trash.clone(), Prefix::new(LOCKS).unwrap(), holder),
+            locks: Locks::new(store, self.trash.clone(), Prefix::new(LOCKS).unwrap(), holder).with_timing(timing),
             lock_wait: Duration::ZERO,
             spool: self.folder.path().to_owned(),
             progress: Arc::new(Silent),

@@ -248,7 +248,7 @@ async fn undo_if_untouched(items: &Items, mover: &Mover<'_>, mut entry: Entry, e
         }
         entry.state = EntryState::Purging;
         items.trash.save(&entry).await?;
-        mover.empty(&entry, false).await?;
+        mover.empty(&entry).await?;
         items.trash.clear_open(&entry.bucket, &entry.prefix).await?;
         Ok::<_, StepError>(())
     };

@@ -133,6 +133,6 @@ async fn purge_one(items: &Items, id: &TrashId, lock: &ItemLock) -> Result<()> {
     entry.state = EntryState::Purging;
     items.trash.save(&entry).await?;
     // 2. Objects, and all their versions, then the journal.
-    items.mover(lock).empty(&entry, true).await?;
+    items.mover(lock).empty(&entry).await?;
     Ok(())
 }

@@ -309,7 +309,7 @@ async fn restore_locked(items: &Items, id: &TrashId, options: &RestoreOptions, l
 
     // 6. The entry goes, its journal last.
     items.trash.clear_open(&entry.bucket, &entry.prefix).await?;
-    mover.empty(&entry, false).await?;
+    mover.empty(&entry).await?;
     items.progress.end();
     let (status, status_kept) = match row {
         RowRestored::None => (None, false),
