@@ -7,6 +7,8 @@ mod conflicts;
 mod faults;
 #[path = "support/faulty_database.rs"]
 mod faulty_database;
+#[path = "items/killed.rs"]
+mod killed;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "items/round_trip.rs"]

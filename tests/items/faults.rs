@@ -41,7 +41,7 @@ impl Wrong {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Work {
+pub enum Work {
     Delete(&'static str),
     Restore(&'static str),
     RestoreOver(&'static str),
@@ -49,7 +49,7 @@ enum Work {
 }
 
 impl Work {
-    async fn run(self, items: &Items) -> Result<(), StepError> {
+    pub async fn run(self, items: &Items) -> Result<(), StepError> {
         match self {
             Self::Delete(name) => items::delete(items, &item(name), &DeleteOptions::default()).await.map(drop),
             Self::Restore(name) => restore(items, name, &RestoreOptions::default()).await.map(drop),
@@ -85,21 +85,21 @@ impl Work {
 }
 
 /// What an undisturbed run comes to.
-struct Expected {
-    state: State,
-    entries: Vec<(EntryState, u64)>,
-    in_trash: usize,
+pub struct Expected {
+    pub state: State,
+    pub entries: Vec<(EntryState, u64)>,
+    pub in_trash: usize,
 }
 
 impl Expected {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let entries = world.entries().await.iter().map(|entry| (entry.state, entry.objects)).collect();
         Self { state: world.state().await, entries, in_trash: world.in_trash().await.len() }
     }
 }
 
 /// Each object of before is somewhere, and no published row lacks one.
-async fn check_safe(world: &World, before: &State, at: &str) {
+pub async fn check_safe(world: &World, before: &State, at: &str) {
     let now = world.state().await;
     let trash = world.objects(&world.trash).await;
     let buckets = [(&world.books, &before.books, &now.books), (&world.apps, &before.apps, &now.apps)];

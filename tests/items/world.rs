@@ -1,6 +1,7 @@
 //! A store with books, apps and a trash, a table of books, and what is where.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,9 @@ pub enum Rows {
 }
 
 pub struct World {
-    pub folder: TempDir,
+    pub folder: PathBuf,
+    /// Removed with the world; a reopened one belongs to another process.
+    _temporary: Option<TempDir>,
     pub store: Arc<dyn ObjectStore>,
     pub memory: Option<MemoryStore>,
     pub books: BucketName,
@@ -76,11 +79,27 @@ impl World {
     }
 
     pub async fn in_folders() -> Self {
-        let folder = support::folder();
-        let store = DirectoryStore::create(folder.path().join("live")).unwrap();
-        let world = Self { folder, ..Self::on(Arc::new(store), Rows::Sqlite).await };
+        let temporary = support::folder();
+        let folder = temporary.path().to_owned();
+        let store = DirectoryStore::create(folder.join("live")).unwrap();
+        let world = Self { folder, _temporary: Some(temporary), ..Self::on(Arc::new(store), Rows::Sqlite).await };
         world.fill().await;
         world
+    }
+
+    /// The world that another process made in folders.
+    pub fn reopen(folder: &Path, [books, apps, trash]: [BucketName; 3]) -> Self {
+        let store = Arc::new(DirectoryStore::open(folder.join("live")).unwrap());
+        Self {
+            folder: folder.to_owned(),
+            _temporary: None,
+            store,
+            memory: None,
+            books,
+            apps,
+            trash,
+            rows: Rows::Sqlite,
+        }
     }
 
     /// `None` where the environment names no servers.
@@ -101,7 +120,9 @@ impl World {
         for bucket in [&books, &apps, &trash] {
             store.create_bucket(bucket).await.unwrap();
         }
-        Self { folder: support::folder(), store, memory: None, books, apps, trash, rows }
+        let temporary = support::folder();
+        let folder = temporary.path().to_owned();
+        Self { folder, _temporary: Some(temporary), store, memory: None, books, apps, trash, rows }
     }
 
     async fn fill(&self) {
@@ -134,7 +155,7 @@ impl World {
     }
 
     fn sqlite(&self) -> Connection {
-        Connection::open(self.folder.path().join("dream.db")).unwrap()
+        Connection::open(self.folder.join("dream.db")).unwrap()
     }
 
     pub async fn sql(&self, sql: &str) {
@@ -189,7 +210,7 @@ impl World {
 
     pub fn database(&self) -> Arc<dyn Database> {
         match &self.rows {
-            Rows::Sqlite => Arc::new(SqliteDatabase::open(self.folder.path().join("dream.db"))),
+            Rows::Sqlite => Arc::new(SqliteDatabase::open(self.folder.join("dream.db"))),
             Rows::Postgres(scratch) => Arc::new(scratch.open()),
         }
     }
@@ -222,7 +243,7 @@ impl World {
             databases: BTreeMap::from([("dream".to_owned(), database)]),
             locks: Locks::new(store, self.trash.clone(), Prefix::new(LOCKS).unwrap(), holder).with_timing(timing),
             lock_wait: Duration::ZERO,
-            spool: self.folder.path().to_owned(),
+            spool: self.folder.clone(),
             progress: Arc::new(Silent),
         }
     }
