@@ -72,9 +72,10 @@ impl Mover<'_> {
         if info.size != row.size {
             return Ok(false);
         }
-        if proves(store, &info.etag) && proves(store, &row.copy_etag) {
-            return Ok(info.etag == row.copy_etag);
+        if proves(store, &info.etag) && info.etag == row.copy_etag {
+            return Ok(true);
         }
+        // Other digests are other bytes, unless the server encrypts: then they tell nothing.
         let copy = self.trash.address(&entry.id, &row.name)?;
         Ok(digest(store, &entry.place(&row.key)).await? == digest(store, &copy).await?)
     }

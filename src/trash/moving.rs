@@ -22,6 +22,8 @@ const PAGE: usize = 1000;
 /// Keys of one request, and requests at once: some servers delete what one request names one after the other.
 const BATCH: usize = 100;
 const BATCHES: usize = 10;
+/// How often a page is looked at where single removals fail.
+const LOOKS: u32 = 5;
 /// How often what others write meanwhile is moved too, before it is left to a later run.
 const ROUNDS: usize = 10;
 
@@ -168,13 +170,28 @@ impl Mover<'_> {
         while let Some(page) = pages.next().await {
             let page: Vec<ObjectRow> = page.map_err(|error| error.1)?;
             let Some(last) = page.last().map(|row| row.key.clone()) else { break };
-            self.ensure_held(entry).await?;
-            let keys = self.still_there(&source, after.as_ref(), &page).await?;
-            self.delete(&source.bucket, keys).await?;
+            self.remove_page(entry, &source, after.as_ref(), &page).await?;
             tracing::debug!(entry = %entry.id, up_to = %last, "originals removed");
             after = Some(last);
         }
         self.take_back_markers(entry, &source).await
+    }
+
+    /// Removes what is still there of a page. A server that refuses a key, which some do where it is written that very
+    /// moment, is asked again only after another look.
+    async fn remove_page(&self, entry: &Entry, source: &Source, after: Option<&Key>, page: &[ObjectRow]) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            self.ensure_held(entry).await?;
+            let keys = self.still_there(source, after, page).await?;
+            match self.delete(&source.bucket, keys).await {
+                Err(TrashError::Store(error)) if error.kind == ErrorKind::Other && attempt < LOOKS => {
+                    tracing::debug!(%error, attempt, "looking again before a removal");
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Which of a page's originals are there now, as they were copied. The page before ended with `after`.
