@@ -86,19 +86,13 @@ fn table(listing: &Listing) -> String {
     if listing.entries.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(["entry", "item", "state", "objects", "size", "by", "reason"]);
+    let mut table = Table::new(["entry", "item", "when", "objects", "size", "by", "reason"]);
     for entry in &listing.entries {
-        let size = format::bytes(entry.bytes);
-        let (objects, reason) = (entry.objects.to_string(), entry.reason.escape_debug().to_string());
-        table.row([
-            entry.id.to_string(),
-            what(entry),
-            entry.state.as_str().to_owned(),
-            objects,
-            size,
-            entry.user.clone(),
-            reason,
-        ]);
+        let when = entry.created_at.strftime("%Y-%m-%d %H:%M").to_string();
+        let state = if entry.is_unfinished() { format!(" ({})", entry.state.as_str()) } else { String::new() };
+        let (objects, size) = (entry.objects.to_string(), format::bytes(entry.bytes));
+        let reason = entry.reason.escape_debug().to_string();
+        table.row([entry.id.to_string(), what(entry) + &state, when, objects, size, entry.user.clone(), reason]);
     }
     table.to_string()
 }
