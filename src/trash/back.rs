@@ -8,7 +8,7 @@ use super::bucket::objects;
 use super::copying::{COPIES, Join, Target, copy_state, prove, proves};
 use super::entry::Entry;
 use super::error::Result;
-use super::moving::Mover;
+use super::moving::{Mover, is_folder_of};
 use super::objects::{ObjectRow, RowSpool};
 use crate::archive::Hasher;
 use crate::model::Key;
@@ -50,7 +50,9 @@ impl Mover<'_> {
         let mut rows = self.trash.rows(&entry.id).await?;
         while let Some(row) = rows.try_next().await? {
             while has_folder && listing.peek().await?.is_some_and(|info| info.key < row.key) {
-                if let Some(info) = listing.take().await? {
+                if let Some(info) = listing.take().await?
+                    && !is_folder_of(&self.trash, &info.key, &row)
+                {
                     found.foreign(&info.key);
                 }
             }

@@ -167,25 +167,42 @@ impl TrashBucket {
                 async move { this.look_at(listed).await }
             })
             .try_buffered(READS)
+            .try_filter_map(|found| std::future::ready(Ok(found)))
     }
 
-    async fn look_at(&self, listed: Listed) -> Result<Found> {
+    async fn look_at(&self, listed: Listed) -> Result<Option<Found>> {
         let prefix = match listed {
-            Listed::Object(info) => return Ok(Found::Foreign(info.key.as_str().to_owned())),
+            Listed::Object(info) => return Ok(Some(Found::Foreign(info.key.as_str().to_owned()))),
             Listed::Prefix(prefix) => prefix,
         };
         let Ok(id) = prefix.as_str().trim_end_matches('/').parse::<TrashId>() else {
-            return Ok(Found::Foreign(prefix.as_str().to_owned()));
+            return Ok(Some(Found::Foreign(prefix.as_str().to_owned())));
         };
         match self.load(&id).await {
-            Ok(Some(entry)) => Ok(Found::Entry(Box::new(entry))),
+            Ok(Some(entry)) => Ok(Some(Found::Entry(Box::new(entry)))),
+            Ok(None) if self.is_emptied(&id).await? => Ok(None),
             Ok(None) => {
                 let error = TrashError::damaged("read", format!("{}/{ENTRY}", self.subject(&id)), "it is missing");
-                Ok(Found::Broken(id, error))
+                Ok(Some(Found::Broken(id, error)))
             }
-            Err(error @ (TrashError::Damaged { .. } | TrashError::Unsupported { .. })) => Ok(Found::Broken(id, error)),
+            Err(error @ (TrashError::Damaged { .. } | TrashError::Unsupported { .. })) => {
+                Ok(Some(Found::Broken(id, error)))
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether nothing is left of an entry but folders, which a run that was killed while it emptied a directory store
+    /// leaves, or nothing at all.
+    async fn is_emptied(&self, id: &TrashId) -> Result<bool> {
+        let posix = self.store.features().posix;
+        let mut left = objects(&self.store, &self.bucket, &format!("{id}/"));
+        while let Some(info) = left.try_next().await? {
+            if !posix || !info.key.as_str().ends_with('/') {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// All objects of an entry, but not its journal, in the order of their keys.

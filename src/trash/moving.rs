@@ -207,8 +207,11 @@ impl Mover<'_> {
             if page.last().is_some_and(|last| info.key > last.key) {
                 break;
             }
-            let row = page.binary_search_by(|row| row.key.cmp(&info.key)).ok();
-            keys.extend(row.filter(|position| page[*position].is_of(&info)).map(|_| key));
+            let is_to_go = match page.binary_search_by(|row| row.key.cmp(&info.key)) {
+                Ok(position) => page[position].is_of(&info),
+                Err(position) => page.get(position).is_some_and(|row| is_folder_of(&self.trash, &info.key, row)),
+            };
+            keys.extend(is_to_go.then_some(key));
         }
         Ok(keys)
     }
@@ -278,6 +281,12 @@ pub(super) async fn write_list(trash: &TrashBucket, id: &TrashId, spool: &mut Ro
     let (lines, options) = (spool.compressed()?, transfer::TransferOptions::default());
     transfer::upload(&trash.store, &at, lines, &attributes, Precondition::Overwrite, &options).await?;
     Ok(())
+}
+
+/// Whether a directory store shows a folder that is there for this object alone, the next in order, and is empty because a
+/// run was killed between the two.
+pub(super) fn is_folder_of(trash: &TrashBucket, key: &Key, next: &ObjectRow) -> bool {
+    trash.store.features().posix && key.as_str().ends_with('/') && next.key.as_str().starts_with(key.as_str())
 }
 
 fn row(info: ObjectInfo, copy_etag: String, name: String) -> ObjectRow {

@@ -148,6 +148,32 @@ async fn a_folder_that_is_not_free_is_refused_or_sent_to_the_trash() {
 }
 
 #[tokio::test]
+async fn a_folder_that_a_killed_run_left_empty_is_in_nobodys_way() {
+    let world = World::in_folders().await;
+    let before = world.state().await;
+    std::fs::create_dir_all(world.folder.join("live").join(world.trash.as_str()).join("20261120T021500Z-k3x9/a"))
+        .unwrap();
+    let listing = items::list(&world.items(), &Filter::default()).await.unwrap();
+    assert!(listing.broken.is_empty() && listing.entries.is_empty());
+    let deep = world.folder.join("live").join(world.books.as_str()).join("42/deep");
+    world.delete("books/42").await.unwrap();
+    std::fs::create_dir_all(&deep).unwrap();
+    world.restore("books/42").await.unwrap();
+    assert_eq!(world.state().await, before);
+    // The original is removed, its folder not yet.
+    let deleted = world.delete("books/42").await.unwrap();
+    std::fs::create_dir_all(&deep).unwrap();
+    let items = world.items();
+    let mut entry = items.entry(&deleted.entry).await.unwrap();
+    entry.state = EntryState::Archived;
+    items.trash.save(&entry).await.unwrap();
+    items.trash.set_open(&entry).await.unwrap();
+    let again = world.delete("books/42").await.unwrap();
+    assert_eq!((again.entry, again.late.len()), (deleted.entry, 0));
+    assert!(!deep.exists());
+}
+
+#[tokio::test]
 async fn of_several_entries_one_is_asked_for() {
     let world = World::in_memory(false).await;
     world.delete("books/42").await.unwrap();
