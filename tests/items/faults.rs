@@ -206,26 +206,54 @@ async fn of_a_purge_with_versions() {
 }
 
 #[tokio::test]
-async fn of_one_of_two_runs_at_once() {
-    let work = Work::Delete("books/42");
+async fn of_one_of_two_deletes_at_once() {
+    check_two_at_once(Work::Delete("books/42")).await;
+}
+
+#[tokio::test]
+async fn of_one_of_two_restores_at_once() {
+    check_two_at_once(Work::Restore("books/42")).await;
+}
+
+#[tokio::test]
+async fn of_one_of_two_purges_at_once() {
+    check_two_at_once(Work::Purge).await;
+}
+
+async fn check_two_at_once(work: Work) {
     let clean = work.world(false).await;
     let counting = FaultyStore::recording(clean.store.clone());
-    work.run(&clean.items_on(counting.clone(), clean.database())).await.unwrap();
+    let database = FaultyDatabase::nth(clean.database(), usize::MAX, When::Before);
+    work.run(&clean.items_on(counting.clone(), database.clone())).await.unwrap();
     let expected = Expected::of(&clean).await;
     for nth in 1..=counting.count() {
         for wrong in ALL {
             let world = work.world(false).await;
-            let before = world.state().await;
-            let (one, other) = (world.items_on(wrong.at(nth, &world.store), world.database()), world.items());
-            let both = tokio::join!(work.run(&one), work.run(&other));
-            let at = format!("write {nth} {wrong:?}: {both:?}");
-            check_safe(&world, &before, &at).await;
-            world.wait_for_locks();
-            work.run(&world.items()).await.ok();
-            let now = Expected::of(&world).await;
-            assert_eq!((&now.state, &now.entries), (&expected.state, &expected.entries), "{at}");
+            let one = world.items_on(wrong.at(nth, &world.store), world.database());
+            check_beside_another(work, &world, &one, &expected, &format!("{work:?}, write {nth} {wrong:?}")).await;
         }
     }
+    for nth in 1..=database.count() {
+        for when in [When::Before, When::After] {
+            let world = work.world(false).await;
+            let one = world.items_on(world.store.clone(), FaultyDatabase::nth(world.database(), nth, when));
+            check_beside_another(work, &world, &one, &expected, &format!("{work:?}, row {nth} {when:?}")).await;
+        }
+    }
+}
+
+async fn check_beside_another(work: Work, world: &World, one: &Items, expected: &Expected, at: &str) {
+    let before = world.state().await;
+    let other = world.items();
+    let both = tokio::join!(Box::pin(work.run(one)), Box::pin(work.run(&other)));
+    let at = format!("{at}: {both:?}");
+    if !matches!(work, Work::Purge) {
+        check_safe(world, &before, &at).await;
+    }
+    world.wait_for_locks();
+    let again = work.run(&world.items()).await;
+    let now = Expected::of(world).await;
+    assert_eq!((&now.state, &now.entries), (&expected.state, &expected.entries), "{at}, then {again:?}");
 }
 
 #[tokio::test]
