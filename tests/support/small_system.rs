@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dcs::model::{Attributes, BucketName, Prefix, Secret};
@@ -19,7 +20,7 @@ use dcs::repository::Repository;
 use dcs::store::dir::DirectoryStore;
 use dcs::store::retry::{RetryPolicy, RetryStore};
 use dcs::store::s3::{S3Options, S3Store};
-use dcs::store::{GetOptions, ObjectStore, Precondition};
+use dcs::store::{ErrorKind, GetOptions, ObjectStore, Precondition, StoreError};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 
@@ -244,19 +245,33 @@ impl System {
     }
 }
 
-/// Every object of a bucket, by bucket and key.
+/// Every object of a bucket, by bucket and key. A run that failed in this process may still be tidying up: what goes
+/// between its listing and its reading means another look.
 pub async fn objects(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Live {
+    loop {
+        match listed_and_read(store, bucket).await {
+            Err(error) if error.kind == ErrorKind::NotFound => tokio::time::sleep(Duration::from_millis(10)).await,
+            objects => return objects.unwrap(),
+        }
+    }
+}
+
+async fn listed_and_read(store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<Live, StoreError> {
     let mut objects = Live::new();
     for key in support::keys(&**store, bucket).await {
-        objects.insert(format!("{bucket}/{key}"), read(store, bucket, &key).await);
+        objects.insert(format!("{bucket}/{key}"), try_read(store, bucket, &key).await?);
     }
-    objects
+    Ok(objects)
 }
 
 pub async fn read(store: &Arc<dyn ObjectStore>, bucket: &BucketName, key: &str) -> Vec<u8> {
-    let object = store.get(&support::at(bucket, key), GetOptions::default()).await.unwrap();
-    let chunks: Vec<Bytes> = object.body.try_collect().await.unwrap();
-    chunks.concat()
+    try_read(store, bucket, key).await.unwrap()
+}
+
+async fn try_read(store: &Arc<dyn ObjectStore>, bucket: &BucketName, key: &str) -> Result<Vec<u8>, StoreError> {
+    let object = store.get(&support::at(bucket, key), GetOptions::default()).await?;
+    let chunks: Vec<Bytes> = object.body.try_collect().await?;
+    Ok(chunks.concat())
 }
 
 pub fn names_in(folder: &Path) -> Vec<String> {
