@@ -174,6 +174,40 @@ async fn a_folder_that_a_killed_run_left_empty_is_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_published_since_the_interruption_is_archived_again() {
+    let world = World::in_memory(false).await;
+    let deleted = world.delete("books/42").await.unwrap();
+    let items = world.items();
+    let mut entry = items.entry(&deleted.entry).await.unwrap();
+    entry.state = EntryState::Archived;
+    items.trash.save(&entry).await.unwrap();
+    items.trash.set_open(&entry).await.unwrap();
+    world.sql("UPDATE books SET status = 'published' WHERE id = 42").await;
+    world.delete("books/42").await.unwrap();
+    assert_eq!(world.status("42").await.as_deref(), Some("archived"));
+    assert_eq!(world.entries().await.remove(0).row, Row::Archived { prior: Some("published".to_owned()) });
+}
+
+#[tokio::test]
+async fn an_adoption_of_the_folder_is_not_taken_for_a_delete_of_it() {
+    let world = World::in_memory(false).await;
+    let before = world.state().await;
+    let items = world.items();
+    world.delete("books/2").await.unwrap();
+    let mut entry = world.entries().await.remove(0);
+    entry.id = dcs::model::TrashId::create(jiff::Timestamp::UNIX_EPOCH);
+    (entry.state, entry.origin, entry.adopted) = (EntryState::Moving, dcs::trash::Origin::Adopted, true);
+    (entry.item, entry.prefix) = (Some(item("books/42")), "42/".to_owned());
+    items.trash.save(&entry).await.unwrap();
+    items.trash.set_open(&entry).await.unwrap();
+    let error = world.delete("books/42").await.unwrap_err();
+    assert!(error.to_string().contains(entry.id.as_str()), "{error}");
+    assert_eq!(code(error), ExitCode::Refused);
+    world.restore("books/2").await.unwrap();
+    assert_eq!(world.state().await, before);
+}
+
+#[tokio::test]
 async fn of_several_entries_one_is_asked_for() {
     let world = World::in_memory(false).await;
     world.delete("books/42").await.unwrap();

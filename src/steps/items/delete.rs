@@ -107,7 +107,7 @@ async fn resolve(items: &Items, item: &ItemName, options: &DeleteOptions) -> Res
         bytes: 0,
     };
     match open {
-        Some(entry) if matches!(entry.state, EntryState::Moving | EntryState::Archived) => Ok(plan),
+        Some(entry) if is_begun_by(&entry, item) => Ok(plan),
         // All but the mark was done.
         Some(entry) if is_the_delete_of(&entry, &plan) && is_empty(items, &plan.bucket, &folder).await? => Ok(plan),
         Some(entry) if entry.is_unfinished() => Err(StepError::Refused {
@@ -121,6 +121,13 @@ async fn resolve(items: &Items, item: &ItemName, options: &DeleteOptions) -> Res
             Ok(DeletePlan { resumes: None, ..plan })
         }
     }
+}
+
+/// Whether an entry is an interrupted delete of this very item: an adoption of the same folder is not.
+fn is_begun_by(entry: &Entry, item: &ItemName) -> bool {
+    matches!(entry.state, EntryState::Moving | EntryState::Archived)
+        && entry.origin == Origin::Deleted
+        && entry.item.as_ref() == Some(item)
 }
 
 /// Whether a complete entry is what this delete would come to.
@@ -205,6 +212,9 @@ async fn delete_locked(
         // 3. The entry says so. From here on originals may go: everything is here, and no published row needs them.
         entry.state = EntryState::Archived;
         items.trash.save(&entry).await?;
+    } else if let (EntryState::Archived, Row::Archived { .. }) = (entry.state, &entry.row) {
+        // Whoever published the row since the interruption: no original goes from under a published row.
+        items.archive(item, Some(ARCHIVED.to_owned())).await?;
     }
 
     // 4. The originals, and what came meanwhile. A crash leaves some of them; the next run removes the rest.
@@ -243,6 +253,10 @@ async fn undo_if_untouched(items: &Items, mover: &Mover<'_>, mut entry: Entry, e
         return error;
     }
     let undone = async {
+        // All originals are in place: that is `moving`. A crash after this leaves a delete to be done again or purged, never
+        // an `archived` entry of a published row.
+        entry.state = EntryState::Moving;
+        items.trash.save(&entry).await?;
         if let (Some(item), Row::Archived { prior }) = (&entry.item, &entry.row) {
             items.publish(item, prior.as_deref()).await?;
         }
