@@ -58,8 +58,38 @@ fn the_man_pages_are_those_of_the_commands() {
     for (name, text) in &pages {
         compare(&format!("man/{name}"), &String::from_utf8(text.clone()).unwrap());
     }
-    let wanted: BTreeSet<String> = pages.into_iter().map(|(name, _)| name).collect();
+    let mut wanted: BTreeSet<String> = pages.into_iter().map(|(name, _)| name).collect();
+    wanted.insert(dcs::commands::REPOSITORY_PAGE.0.to_owned());
     assert_eq!(names("man"), wanted);
+}
+
+#[test]
+fn the_pages_are_written_where_man_looks_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (named, repository) in [("man1", "man7"), ("pages", "pages")] {
+        let named = folder.path().join(named);
+        assert_eq!(run_bare(&["man", named.to_str().unwrap()], &[]).status.code(), Some(1), "there is no such folder");
+        std::fs::create_dir(&named).unwrap();
+        let output = run_bare(&["man", named.to_str().unwrap()], &[]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(named.join("dcs-backup.1").is_file());
+        let page = folder.path().join(repository).join("dcs-repository.7");
+        assert_eq!(std::fs::read_to_string(page).unwrap(), dcs::commands::REPOSITORY_PAGE.1);
+    }
+}
+
+#[test]
+fn the_page_written_by_hand_is_one_that_man_can_show() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(dcs::commands::REPOSITORY_PAGE.0);
+    // -z makes no output; every warning is on stderr. The test runner installs groff where it can.
+    let output = match Process::new("groff").args(["-man", "-ww", "-z", "-Tutf8"]).arg(&page).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            assert!(std::env::var_os("DCS_TEST_REQUIRE").is_none(), "groff is required, and not installed");
+            return;
+        }
+        other => other.unwrap(),
+    };
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -18,6 +18,17 @@ install_packages() {
     "${install[@]}" </dev/null || { as_root apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null && "${install[@]}" </dev/null; }
 }
 
+# What tests hold backups against: another reader of the format, and the tools that RECOVERY.txt and the man pages need.
+need_reading_tools() {
+    local packages=()
+    command -v python3 >/dev/null || packages+=(python3)
+    command -v zstd >/dev/null || packages+=(zstd)
+    command -v groff >/dev/null || packages+=(groff-base)
+    ((${#packages[@]} == 0)) && return
+    echo "installing ${packages[*]}" >&2
+    install_packages "${packages[@]}" >&2
+}
+
 # The C parts of dcs (SQLite, the cryptography of TLS) are compiled from source.
 need_compiler() {
     command -v cc >/dev/null && return

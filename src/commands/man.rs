@@ -1,6 +1,6 @@
 //! `dcs man`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
@@ -9,7 +9,13 @@ use crate::cli::{Cli, exit_table};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 
+/// The page about the backup bucket, which no command has: it is written by hand.
+pub const REPOSITORY_PAGE: (&str, &str) = ("dcs-repository.7", include_str!("../../man/dcs-repository.7"));
+
 /// Write the man pages into a folder
+///
+/// There is a page for each command, and dcs-repository(7), which documents the format of the backup bucket. Where the
+/// folder is called man1, that page goes into the folder man7 beside it, where man looks for it.
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// The folder, which must exist, as in /usr/local/share/man/man1
@@ -17,10 +23,12 @@ pub struct ManArgs {
 }
 
 pub(super) fn run(args: &ManArgs, session: &Session) -> Outcome {
-    let pages = pages();
+    let mut pages = pages();
+    let (name, text) = REPOSITORY_PAGE;
+    pages.push((name.to_owned(), text.into()));
     for (name, text) in &pages {
-        let path = args.folder.join(name);
-        std::fs::write(&path, text).map_err(|error| {
+        let path = place(&args.folder, name);
+        write(&path, text, &args.folder).map_err(|error| {
             CommandError::new(ExitCode::Failed, format!("cannot write {}: {error}", path.display()))
                 .hint("Name a folder that exists and may be written: `dcs man FOLDER`.")
         })?;
@@ -30,7 +38,24 @@ pub(super) fn run(args: &ManArgs, session: &Session) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-/// Every page's file name and text: `dcs.1`, `dcs-backup.1`, `dcs-backup-db.1` ...
+/// Where a page belongs: the pages of a section lie in a folder of their own where man reads them.
+fn place(folder: &Path, name: &str) -> PathBuf {
+    if folder.ends_with("man1") && name.ends_with(".7") {
+        return folder.with_file_name("man7").join(name);
+    }
+    folder.join(name)
+}
+
+/// Makes the other section's folder, never the one that was named: that would hide a typing error.
+fn write(path: &Path, text: &[u8], named: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if folder != named && named.is_dir() => std::fs::create_dir_all(folder)?,
+        _ => {}
+    }
+    std::fs::write(path, text)
+}
+
+/// Every command's page: its file name and text: `dcs.1`, `dcs-backup.1`, `dcs-backup-db.1` ...
 pub fn pages() -> Vec<(String, Vec<u8>)> {
     // There are no pages of `help` to refer to.
     let mut root = Cli::command().after_long_help(None::<&str>).disable_help_subcommand(true);

@@ -24,7 +24,7 @@ mod usage;
 mod verify;
 
 pub use completions::script;
-pub use man::pages;
+pub use man::{REPOSITORY_PAGE, pages};
 pub use session::Session;
 pub use usage::usage_error;
 
