@@ -64,6 +64,17 @@ fn required(service: &str, variable: &str) -> Option<String> {
     None
 }
 
+/// Whether a program that the test runner installs is here (`need_reading_tools` in tests/lib.sh); says so where the test
+/// is skipped.
+pub fn has_tool(name: &str) -> bool {
+    let found = std::process::Command::new(name).arg("--version").output().is_ok();
+    assert!(found || env::var_os("DCS_TEST_REQUIRE").is_none(), "{name} is required, and not installed");
+    if !found {
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
+}
+
 /// A name that begins with `stem` and that no other test, run or process uses; fit for buckets and databases.
 pub fn unique(stem: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
