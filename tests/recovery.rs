@@ -19,6 +19,8 @@ use rusqlite::Connection;
 
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "recovery/replaced.rs"]
+mod replaced;
 mod support;
 
 /// Keys that can be paths, and keys that cannot.

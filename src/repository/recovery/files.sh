@@ -51,16 +51,38 @@ WANTED=$WANTED awk -F '\t' '
       print "link", index(target, "%5C") ? "-" : decoded(target)
       next
     }
-    count = $8 == "-" ? 0 : split($8, piece, ",")
+    count = $8 == "-" ? 0 : split($8, piece, ","); packs = last = ""
     for (i = 1; i <= count; i++) {
       split(piece[i], at, ":")
-      print "piece", "packs/" substr(at[1], 1, 2) "/" at[1] ".tar.gz", at[2], at[3]
+      print "piece", at[1], at[2], at[3]
+      if (at[1] != last) packs = packs " " at[1]
+      last = at[1]
     }
-    print "close", $6, mode
+    print "close", $6, mode, packs
   }' |
 {
 objects=0; errors=0
 fail() { errors=$((errors + 1)); printf '%s: %s\n' "$1" "$path" >&2; }
+# unpack PACK OFFSET LENGTH: adds the content of that piece.
+unpack() {
+  begin=${1%"${1#??}"}
+  tail -c "+$(($2 + 1))" "$REPO/packs/$begin/$1.tar.gz" | head -c "$3" |
+    { gzip -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" || true
+}
+is_whole() { [ "$(sha256sum < "$path")" = "$1  -" ]; }
+# What a later backup stored again, because the pack was found damaged.
+replaced() {
+  digest=$1; shift
+  for damaged in "$@"; do
+    for list in $(cat "$REPO/damaged/$damaged/"*.tsv 2> /dev/null |
+      awk -F '\t' -v digest="$digest" '$1 == digest { print $3 }'); do
+      true > "$path"
+      echo "$list" | tr ',' '\n' | while IFS=: read -r pack offset length; do unpack "$pack" "$offset" "$length"; done
+      ! is_whole "$digest" || return 0
+    done
+  done
+  return 1
+}
 : > "$OUT/links"
 while read -r step a b c; do
   case $step in
@@ -73,13 +95,10 @@ while read -r step a b c; do
     then
       name=-; kind='file'; path=$OUT/other-keys/$c; mkdir -p "${path%/*}"; true > "$path"
     fi ;;
-  piece)
-    tail -c "+$((b + 1))" "$REPO/$a" | head -c "$c" | { gzip -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" ||
-      fail 'cannot be read' ;;
+  piece) unpack "$a" "$b" "$c" ;;
   close)
-    if [ "$kind" != folder ]; then
-      [ "$(sha256sum < "$path")" = "$a  -" ] || fail 'is not what was backed up'
-    fi
+    # $c are names of packs, and apart.
+    [ "$kind" = folder ] || is_whole "$a" || replaced "$a" $c || fail 'is not what was backed up'
     [ "$b" = - ] || [ "$name" = - ] || chmod "$b" "$path" || fail 'cannot be given its mode' ;;
   link)
     if [ "$a" = - ] || [ "$name" = - ]; then fail 'is a symbolic link that only dcs can restore'

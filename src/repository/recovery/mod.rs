@@ -81,7 +81,7 @@ fn fetching(repository: &Repository, manifest: &Manifest) -> Section {
          s5cmd --endpoint-url URL cp 's3://{bucket}/{prefix}*' repository/\n\n\
          Where it lies in a directory, nothing needs to be fetched: go to the folder {bucket}/{prefix} in it.\n\
          To save room, fetch only what this backup needs: the folder backups/{id}/, what its SHA256SUMS names, and what its\n\
-         PACKS.SHA256SUMS names. Everything below is run from the folder that holds backups/.",
+         PACKS.SHA256SUMS names; where one of those packs is damaged, damaged/ and packs/ too. Everything below is run from the folder that holds backups/.",
         if prefix.is_empty() { String::new() } else { format!(", below {prefix}") }
     );
     ("Fetch the repository".to_owned(), body)
@@ -94,7 +94,8 @@ fn checking(manifest: &Manifest) -> Section {
     let lists = format!("{list} {packs}");
     let body = format!(
         "Every line must end in \"OK\".\n\n{}\n\n\
-         What is damaged or missing here costs what it holds, and no more: go on, and see which blocks complain.",
+         What is damaged or missing here costs what it holds, and no more: go on, and see which blocks complain. What a\n\
+         later backup stored again in place of a damaged pack is found through the folder damaged/, and used.",
         block(&format!("REPO=.\n(cd \"$REPO\" && cat {} | sha256sum -c -)", lists.trim_end()))
     );
     ("Check it".to_owned(), body)
