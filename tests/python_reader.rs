@@ -235,7 +235,12 @@ async fn damage_is_named_and_what_replaces_it_is_read() {
     };
     fs::write(folder.join("k3x9k3x9.tsv"), line(&good)).unwrap();
     assert_eq!(backup.read("not-replaced").0.status.code(), Some(1));
-    fs::write(folder.join("m4w8m4w8.tsv"), line(&good) + &line(&row)).unwrap();
+    // Stored again in a pack that is gone, and then once more.
+    let lost = "zzzz2345zzzz2345zzzz2345";
+    fs::write(folder.join("m4w8m4w8.tsv"), line(&good) + &line(&row).replace(other, lost)).unwrap();
+    let folder = backup.repository.join("damaged").join(lost);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("n2r5n2r5.tsv"), line(&row)).unwrap();
     let (output, out) = backup.read("replaced");
     assert_done(&output);
     assert_same(&restored(&out), &backup.live);

@@ -88,12 +88,22 @@ def write_content(repository, pieces, path, size, digest):
     require((hasher.hexdigest(), written) == (digest, size), "its content is not what was backed up")
 
 
+def packs(pieces):
+    return [piece.split(":")[0] for piece in pieces.split(",")]
+
+
 def replacements(repository, pieces, digest):
-    for pack in dict.fromkeys(piece.split(":")[0] for piece in pieces.split(",")):
+    seen, waiting = set(), packs(pieces)
+    for pack in waiting:
+        if pack in seen:
+            continue
+        seen.add(pack)
         for path in sorted(glob.glob(os.path.join(glob.escape(repository), "damaged", pack, "*.tsv"))):
             with open(path) as file:
                 lines = [line.rstrip("\n").split("\t") for line in file]
-            yield from (line[2] for line in lines if line[0] == digest)
+            for again in [line[2] for line in lines if line[0] == digest]:
+                yield again
+                waiting.extend(packs(again))
 
 
 def restore(repository, row, path):

@@ -70,15 +70,19 @@ unpack() {
     { gzip -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" || true
 }
 is_whole() { [ "$(sha256sum < "$path")" = "$1  -" ]; }
-# What a later backup stored again, because the pack was found damaged.
+# replaced SHA256 PACK...: what later backups stored again because a pack was found damaged; maybe this one in turn.
 replaced() {
-  digest=$1; shift
-  for damaged in "$@"; do
+  digest=$1; seen=; shift
+  while [ $# -gt 0 ]; do
+    damaged=$1; shift
+    case " $seen " in *" $damaged "*) continue ;; esac
+    seen="$seen $damaged"
     for list in $(cat "$REPO/damaged/$damaged/"*.tsv 2> /dev/null |
       awk -F '\t' -v digest="$digest" '$1 == digest { print $3 }'); do
       true > "$path"
       echo "$list" | tr ',' '\n' | while IFS=: read -r pack offset length; do unpack "$pack" "$offset" "$length"; done
       ! is_whole "$digest" || return 0
+      set -- "$@" $(echo "$list" | tr ',' '\n' | sed 's/:.*//')
     done
   done
   return 1
