@@ -248,6 +248,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l full -d 'Read every object again, whatever earlier backups hold'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
@@ -282,6 +283,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l full -d 'Read every object again, whatever earlier backups hold'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'

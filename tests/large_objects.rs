@@ -71,6 +71,7 @@ impl Backup {
         let context = context(&spool, Arc::new(vault.clone()), Arc::new(live)).await;
         let source = FileSource { store: "live".to_owned(), bucket: Some(address().bucket), prefix: Prefix::root() };
         let options = BackupOptions {
+            how: dcs::steps::files::FilesOptions::default(),
             kind: BackupKind::Files,
             note: None,
             databases: vec![],

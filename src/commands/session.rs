@@ -14,6 +14,7 @@ use crate::repository::Repository;
 use crate::repository::locks::{self, Holder, Lock, Locks, Want};
 use crate::settings::{Environment, RepositoryTarget, Settings, host_name, user_name};
 use crate::steps::Context;
+use crate::steps::files::WatchedTrash;
 use crate::steps::restore_files::Trash;
 use crate::store::{ErrorKind, ObjectStore, transfer};
 use crate::trash::TrashBucket;
@@ -141,6 +142,15 @@ impl Session {
             Err(error) if error.kind == ErrorKind::NoBucket => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The trash, for a backup to see what moves there and back.
+    pub fn watched_trash(&self) -> Result<Option<WatchedTrash>, CommandError> {
+        let settings = self.settings()?;
+        let Some(trash) = &settings.trash else { return Ok(None) };
+        let store = open::store(&Places::default().store(&trash.store, settings)?, true)?;
+        let place = TrashBucket { store, bucket: trash.bucket.clone() };
+        Ok(Some(WatchedTrash { store: trash.store.clone(), place }))
     }
 
     /// This run, as its locks name it.

@@ -146,6 +146,30 @@ pub struct FilesComponent {
     pub pack_bytes: u64,
     /// `packs.tsv.gz`: pack, size, sha256 of every pack the index names, sorted by pack.
     pub pack_list: Artefact,
+    /// The backup that this one was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<BackupId>,
+    /// How the objects came into this backup.
+    #[serde(default)]
+    pub effort: Effort,
+}
+
+/// What a run had to do for its objects; those that were not read lie where an earlier run had put them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Effort {
+    /// Objects that are as they were in the parent.
+    pub unchanged: u64,
+    /// Objects whose content was stored before under another key, or by an interrupted run.
+    pub reused: u64,
+    /// Objects that were read, and their bytes.
+    pub read: u64,
+    pub read_bytes: u64,
+    /// Objects copied out of packs that were mostly dead.
+    pub repacked: u64,
+    /// Packs that were stored, and their bytes.
+    pub new_packs: u64,
+    pub new_pack_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -130,8 +130,9 @@ pub fn mark(name: &str) -> Key {
     key(format!("{MARKS}{}", segment(name)))
 }
 
-pub fn damaged(pack: &str) -> Key {
-    key(format!("{DAMAGED}{}", segment(pack)))
+/// `damaged/PACK/NAME.tsv`: says that a pack is damaged and, line by line, where content that lay in it was stored again.
+pub fn replacements(pack: &str, name: &str) -> Key {
+    key(format!("{DAMAGED}{}/{}.tsv", segment(pack), segment(name)))
 }
 
 pub fn run(at: Timestamp, run: &RunId) -> Key {

@@ -11,10 +11,13 @@ pub mod locks;
 pub mod manifests;
 pub mod open;
 pub mod pack;
+pub mod parents;
+pub mod partial;
 mod publish;
 pub mod recovery;
 pub mod select;
 pub mod spool;
+pub mod standing;
 pub mod sums;
 
 pub use error::{ErrorKind, RepositoryError, Result};

@@ -101,6 +101,9 @@ pub(super) struct Backup {
     /// `gzip:1` to `gzip:9`, or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<String>,
+    /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shrink_guard: Option<u8>,
 }
 
 impl File {

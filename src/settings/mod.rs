@@ -69,6 +69,8 @@ pub struct BackupSettings {
     pub capture: Vec<String>,
     /// 0 stores, 1 to 9 compress.
     pub gzip_level: u8,
+    /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
+    pub shrink_guard: u8,
 }
 
 impl Settings {

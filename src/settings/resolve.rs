@@ -141,10 +141,18 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
         config: backup.config.clone(),
         capture: backup.capture.clone(),
         gzip_level: gzip_level(backup.compression.as_deref())?,
+        shrink_guard: shrink_guard(backup.shrink_guard)?,
     })
 }
 
 /// `store/*`, `store/bucket` or `store/bucket/prefix/`.
+fn shrink_guard(percent: Option<u8>) -> Result<u8, SettingsError> {
+    match percent.unwrap_or(50) {
+        percent @ 0..=100 => Ok(percent),
+        other => Err(option("[backup].shrink_guard", format!("{other} is not a percentage from 0 to 100"))),
+    }
+}
+
 fn file_source(text: &str, settings: &Settings) -> Result<FileSource, SettingsError> {
     let place = "[backup].files";
     let (store, rest) = text.split_once('/').ok_or_else(|| {

@@ -7,9 +7,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
-use super::{Context, Result, StepError, capture, dump_database, pack_files};
+use super::{Context, Result, StepError, capture, dump_database, files};
 use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
@@ -30,6 +31,7 @@ pub struct BackupOptions {
     pub note: Option<String>,
     pub databases: Vec<String>,
     pub files: Vec<FileSource>,
+    pub how: FilesOptions,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
     pub level: Level,
@@ -113,7 +115,10 @@ pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
 
     // 2. Files.
     if !plan.sources.is_empty() {
-        let files = pack_files::pack_files(context, &id, &plan.sources, &store_options, &mut manifest.report).await?;
+        let report = &mut manifest.report;
+        let sources = &plan.sources;
+        let files = files::back_up_files(context, &id, sources, &store_options, &options.how, report);
+        let files = Box::pin(files).await?;
         manifest.files = Some(files);
     }
 

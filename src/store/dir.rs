@@ -27,6 +27,8 @@ use fault::{Fault, Result as FaultResult};
 use files::{Files, Source};
 use status::Kind;
 
+pub use status::changed_at;
+
 mod aside;
 mod attributes;
 mod fault;

@@ -152,6 +152,31 @@ impl TrashBucket {
         }
     }
 
+    /// The ids of all entries, in the order of time, from one delimited listing.
+    pub fn ids(&self) -> BoxStream<'static, Result<TrashId>> {
+        let listing = self.store.list(&self.bucket, ListOptions::default().delimited()).map_err(TrashError::from);
+        let ids = listing.try_filter_map(|listed| {
+            let id = match &listed {
+                Listed::Prefix(prefix) => prefix.as_str().trim_end_matches('/').parse().ok(),
+                Listed::Object(_) => None,
+            };
+            std::future::ready(Ok(id))
+        });
+        ids.boxed()
+    }
+
+    /// The entries that a delete or a restore works on now, or was interrupted in.
+    pub async fn open_entries(&self) -> Result<Vec<TrashId>> {
+        let mut marks = objects(&self.store, &self.bucket, OPEN);
+        let mut ids = Vec::new();
+        while let Some(mark) = marks.try_next().await? {
+            let at = Address::new(self.bucket.clone(), mark.key);
+            let id = self.read(&at).await?.and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse().ok());
+            ids.extend(id);
+        }
+        Ok(ids)
+    }
+
     /// All that lies in the trash, in the order of time, and what is not dcs's among it. One delimited listing, and one
     /// read an entry.
     pub fn entries(&self) -> impl Stream<Item = Result<Found>> + Send + 'static {

@@ -81,9 +81,9 @@ fn what_was_stored_again_is_read_where_a_pack_is_damaged_or_missing() {
     // Stored again in a pack that went bad in turn, and then once more.
     let lost = "zzzz2345zzzz2345zzzz2345";
     write("c.tsv", &large_row, &pieces(&large_row).replace(again, lost));
-    let last = repository.join("damaged").join(lost);
-    fs::create_dir(&last).unwrap();
-    fs::write(last.join("d.tsv"), format!("{}\t{}\t{}\n", large_row.sha256, large_row.size, pieces(&large_row)))
+    let gone_pack = repository.join("damaged").join(lost);
+    fs::create_dir(&gone_pack).unwrap();
+    fs::write(gone_pack.join("d.tsv"), format!("{}\t{}\t{}\n", large_row.sha256, large_row.size, pieces(&large_row)))
         .unwrap();
     let restored = repository.join("restored/files/live/books");
     for is_gone in [false, true] {

@@ -40,6 +40,8 @@ pub enum Fault {
     Lacks(usize),
     /// No answer ever.
     Hangs,
+    /// A listing comes backwards, and its last object twice.
+    Shuffled,
 }
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -146,6 +148,11 @@ impl<S: ?Sized> FaultyStore<S> {
         self
     }
 
+    /// What was called since the last time.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *locked(&self.calls))
+    }
+
     pub fn all_calls(&self) -> Vec<Call> {
         locked(&self.calls).clone()
     }
@@ -206,12 +213,33 @@ impl<S: ?Sized> FaultyStore<S> {
         items: BoxStream<'static, Result<T>>,
     ) -> BoxStream<'static, Result<T>> {
         let (call, fault) = self.called(method, bucket, None);
-        match fault {
-            Some(Fault::Breaks(after, kind)) => items.take(after).chain(stream::iter([Err(call.failed(kind))])).boxed(),
-            Some(Fault::Before(kind)) => stream::iter([Err(call.failed(kind))]).boxed(),
-            _ => items,
-        }
+        broken(&call, fault, items)
     }
+}
+
+/// What the fault leaves of a listing.
+fn broken<T: Send + 'static>(
+    call: &Call,
+    fault: Option<Fault>,
+    items: BoxStream<'static, Result<T>>,
+) -> BoxStream<'static, Result<T>> {
+    match fault {
+        Some(Fault::Breaks(after, kind)) => items.take(after).chain(stream::iter([Err(call.failed(kind))])).boxed(),
+        Some(Fault::Before(kind)) => stream::iter([Err(call.failed(kind))]).boxed(),
+        _ => items,
+    }
+}
+
+fn shuffled(items: BoxStream<'static, Result<Listed>>) -> BoxStream<'static, Result<Listed>> {
+    let backwards = async move {
+        let mut items: Vec<_> = items.collect().await;
+        if let Some(Ok(last)) = items.last() {
+            items.push(Ok(last.clone()));
+        }
+        items.reverse();
+        stream::iter(items)
+    };
+    stream::once(backwards).flatten().boxed()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -289,7 +317,11 @@ impl<S: ObjectStore + ?Sized> ObjectStore for FaultyStore<S> {
     }
 
     fn list(&self, bucket: &BucketName, options: ListOptions) -> BoxStream<'static, Result<Listed>> {
-        self.listing("list", bucket, self.inner.list(bucket, options))
+        let (call, fault) = self.called("list", bucket, None);
+        match fault {
+            Some(Fault::Shuffled) => shuffled(self.inner.list(bucket, options)),
+            fault => broken(&call, fault, self.inner.list(bucket, options)),
+        }
     }
 
     async fn head(&self, at: &Address) -> Result<ObjectHead> {

@@ -119,6 +119,18 @@ pub async fn keys_below(store: &dyn ObjectStore, bucket: &BucketName, prefix: &s
     keys.collect()
 }
 
+/// Every object of a bucket with its bytes, in the order of the keys.
+pub async fn contents(store: &dyn ObjectStore, bucket: &BucketName) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for key in keys_below(store, bucket, "").await {
+        let at = Address::new(bucket.clone(), key.clone());
+        let object = store.get(&at, dcs::store::GetOptions::default()).await.expect("the object can be read");
+        let chunks: Vec<bytes::Bytes> = object.body.try_collect().await.expect("the object can be read to its end");
+        all.push((key.to_string(), chunks.concat()));
+    }
+    all
+}
+
 /// Bytes that do not compress.
 pub fn noise(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
 use crate::archive::gzip::Level;
@@ -14,6 +15,7 @@ use crate::model::format;
 use crate::model::{BackupKind, Manifest};
 use crate::settings::Settings;
 use crate::steps::backup::{self, BackupOptions};
+use crate::steps::files::FilesOptions;
 
 /// Options of every backup.
 #[derive(Debug, Args)]
@@ -40,9 +42,23 @@ pub struct DbArgs {
     common: Common,
 }
 
+/// How files are backed up.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// Read every object again, whatever earlier backups hold
+    #[arg(long, env = "DCS_FULL", value_parser = BoolishValueParser::new())]
+    full: bool,
+}
+
 /// Back up the files: every object of the configured buckets
+///
+/// Only what is new or changed since the newest backup is read and stored; every backup is whole all the same, and none
+/// depends on another. A run that was interrupted is gone on with.
 #[derive(Debug, Args)]
 pub struct FilesArgs {
+    #[command(flatten)]
+    files: FileArgs,
+
     #[command(flatten)]
     common: Common,
 }
@@ -60,6 +76,9 @@ pub struct ConfigArgs {
 #[derive(Debug, Args)]
 pub struct CompleteArgs {
     #[command(flatten)]
+    files: FileArgs,
+
+    #[command(flatten)]
     common: Common,
 }
 
@@ -71,26 +90,26 @@ impl DbArgs {
             names => names.to_vec(),
         };
         let databases = check_names(databases, settings)?;
-        create(session, BackupKind::Db, self.common, databases, false, false).await
+        create(session, BackupKind::Db, self.common, databases, None, false).await
     }
 }
 
 impl FilesArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
-        create(session, BackupKind::Files, self.common, Vec::new(), true, false).await
+        create(session, BackupKind::Files, self.common, Vec::new(), Some(self.files), false).await
     }
 }
 
 impl ConfigArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
-        create(session, BackupKind::Config, self.common, Vec::new(), false, true).await
+        create(session, BackupKind::Config, self.common, Vec::new(), None, true).await
     }
 }
 
 impl CompleteArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
         let databases = session.settings()?.backup.databases.clone();
-        create(session, BackupKind::Complete, self.common, databases, true, true).await
+        create(session, BackupKind::Complete, self.common, databases, Some(self.files), true).await
     }
 }
 
@@ -111,13 +130,18 @@ async fn create(
     kind: BackupKind,
     common: Common,
     databases: Vec<String>,
-    with_files: bool,
+    file_args: Option<FileArgs>,
     with_config: bool,
 ) -> Outcome {
     // Open everything; a dry run cannot write.
     let settings = session.settings()?;
     let repository = session.repository(common.dry_run).await?;
-    let files = if with_files { settings.backup.files.clone() } else { Vec::new() };
+    let files = if file_args.is_some() { settings.backup.files.clone() } else { Vec::new() };
+    let how = FilesOptions {
+        full: file_args.is_some_and(|args| args.full),
+        trash: if files.is_empty() { None } else { session.watched_trash()? },
+        shrink_guard: settings.backup.shrink_guard,
+    };
     let options = BackupOptions {
         kind,
         note: common.note,
@@ -128,6 +152,7 @@ async fn create(
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         origins: open::origins(settings),
         files,
+        how,
     };
     let stores = options.files.iter().map(|source| source.store.clone()).collect::<Vec<_>>();
     let context = session.context(repository, stores, databases, &Places::default(), common.dry_run)?;
@@ -185,6 +210,17 @@ pub(crate) fn summary_line(manifest: &Manifest) -> String {
         let (objects, bytes) = (format::count(files.objects, "object"), format::bytes(files.bytes));
         let (packs, stored) = (format::count(files.packs, "pack"), format::bytes(files.pack_bytes));
         writeln!(text, "  files: {objects}, {bytes} stored as {stored} in {packs}").ok();
+        let effort = &files.effort;
+        if files.parent.is_some() {
+            let (read, added) = (format::bytes(effort.read_bytes), format::bytes(effort.new_pack_bytes));
+            let (unchanged, count) = (effort.unchanged, format::count(effort.read, "object"));
+            writeln!(
+                text,
+                "    {unchanged} unchanged, {} stored before; {count} read, {read}, {added} new",
+                effort.reused
+            )
+            .ok();
+        }
     }
     if let Some(config) = &manifest.config {
         let (files, stored) = (format::count(config.files, "entry"), config.archive.stored_size());

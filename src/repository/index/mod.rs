@@ -6,7 +6,7 @@
 pub mod reader;
 pub mod writer;
 
-pub use reader::read_index;
+pub use reader::{read_index, read_usable};
 pub use writer::IndexWriter;
 
 use crate::model::IndexRow;

@@ -39,6 +39,46 @@ pub fn read_index(repository: &Repository, segments: Vec<Segment>) -> BoxStream<
         .boxed()
 }
 
+/// Reads what can be read, in order: a segment that is missing or damaged is told to `lost` and passed over, and so is a
+/// row that is out of order.
+pub fn read_usable(
+    repository: &Repository,
+    segments: Vec<Segment>,
+    lost: impl Fn(RepositoryError) + Send + Sync + 'static,
+) -> BoxStream<'static, Result<IndexRow>> {
+    let repository = repository.clone();
+    let lost = std::sync::Arc::new(lost);
+    stream::iter(segments)
+        .map(move |segment| fetch(repository.clone(), segment))
+        .buffered(2)
+        .map(|fetched| match fetched {
+            Ok((segment, bytes)) => rows(segment, bytes).boxed(),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        })
+        .flat_map(move |rows| {
+            let lost = lost.clone();
+            rows.scan((), move |(), row| {
+                std::future::ready(match row {
+                    Err(error) if error.kind == ErrorKind::Damaged => {
+                        lost(error);
+                        None
+                    }
+                    row => Some(row),
+                })
+            })
+        })
+        .scan(None, |last: &mut Option<IndexRow>, row| {
+            // Whoever merges these rows with others relies on their order.
+            let in_order = row.as_ref().is_ok_and(|row| is_in_order(last.as_ref(), row));
+            if let (Ok(row), true) = (&row, in_order) {
+                *last = Some(row.clone());
+            }
+            std::future::ready(Some((in_order || row.is_err()).then_some(row)))
+        })
+        .filter_map(std::future::ready)
+        .boxed()
+}
+
 fn damaged(segment: &Segment, detail: impl Into<String>) -> RepositoryError {
     RepositoryError::new(ErrorKind::Damaged, "read", segment.part.path.as_str()).with_detail(detail)
 }

@@ -26,7 +26,8 @@ pub struct NewObject {
 }
 
 impl NewObject {
-    pub(super) fn into_row(self, sha256: Digest, pieces: Vec<Piece>) -> IndexRow {
+    /// Its row, once its digest and its place are known.
+    pub fn into_row(self, sha256: Digest, pieces: Vec<Piece>) -> IndexRow {
         let Self { source, key, size, etag, modified, attributes } = self;
         IndexRow { source, key, size, etag, modified, sha256, attributes, pieces }
     }

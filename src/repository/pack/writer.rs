@@ -44,7 +44,7 @@ impl Default for PackOptions {
 }
 
 /// Where an object's bytes were put. Not for an index: its row comes out of the writer once the pack is confirmed. A
-/// later object with the same bytes may be given to [`PackWriter::keep`] with these.
+/// later object with the same bytes may be given to [`PackWriter::add_placed`] with these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     pub sha256: Digest,
@@ -104,6 +104,11 @@ impl PackWriter {
     pub async fn keep(&mut self, row: IndexRow) -> Result<()> {
         self.queue(row);
         self.settle().await
+    }
+
+    /// Takes an object whose bytes were placed before, by this writer or in a confirmed pack.
+    pub async fn add_placed(&mut self, object: NewObject, placed: Placed) -> Result<()> {
+        self.keep(object.into_row(placed.sha256, placed.pieces)).await
     }
 
     /// Places a prepared object. A failure is the store's, and the end of this writer.

@@ -133,6 +133,8 @@ impl Fixture {
             packs: 2,
             pack_bytes: 0,
             pack_list: self.artefact(&layout::pack_list(&id()), list.as_bytes()).await,
+            parent: None,
+            effort: crate::model::manifest::Effort::default(),
         });
         self.repository.publish(&self.manifest).await.unwrap();
     }

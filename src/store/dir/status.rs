@@ -128,6 +128,14 @@ impl Status {
     }
 }
 
+/// When the object of a directory store came to be what it is, which its ETag tells; `None` for an ETag of another store.
+pub fn changed_at(etag: &str) -> Option<Timestamp> {
+    let fields: Vec<&str> = etag.split('-').collect();
+    let [_length, _mtime, ctime, _inode] = fields[..] else { return None };
+    let ctime = u64::from_str_radix(ctime, 16).ok()?.cast_signed();
+    Timestamp::from_nanosecond(i128::from(ctime)).ok()
+}
+
 fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }

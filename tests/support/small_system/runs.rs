@@ -101,6 +101,7 @@ impl System {
             prefix: Prefix::root(),
         };
         let options = BackupOptions {
+            how: dcs::steps::files::FilesOptions::default(),
             kind: BackupKind::Complete,
             note: None,
             databases: vec!["dream".to_owned()],

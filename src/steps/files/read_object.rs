@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Result, StepError};
+use super::super::{Result, StepError};
 use crate::archive::gzip::Level;
 use crate::model::{BucketName, Problem, SourceName};
 use crate::repository::pack::{NewObject, Prepared, SMALL_BYTES, prepare_small};
@@ -37,7 +37,8 @@ impl Memory {
         Self(Arc::new(Semaphore::new(Self::KIBIBYTES as usize)))
     }
 
-    async fn take(&self, size: u64) -> OwnedSemaphorePermit {
+    /// Waits for room for an object.
+    pub(super) async fn take(&self, size: u64) -> OwnedSemaphorePermit {
         let kibibytes = u32::try_from(size >> 10).map_or(Self::KIBIBYTES, |size| size.clamp(1, Self::KIBIBYTES));
         Arc::clone(&self.0).acquire_many_owned(kibibytes).await.expect("it is never closed")
     }
@@ -107,6 +108,11 @@ pub(super) async fn open(
         }
         Err(error) => single(source, info, error.into()).map(Err),
     }
+}
+
+/// A failure of the repository where the bytes of an object should come from.
+pub(super) fn as_source(error: RepositoryError) -> StoreError {
+    StoreError::new(ErrorKind::Source, "read", "an earlier backup").with_source(error)
 }
 
 /// The state of an object now.

@@ -1,0 +1,153 @@
+//! Holds the live listings against what earlier runs stored: one pass over both, which are sorted alike.
+//!
+//! An object whose ETag, size and time are those of a row is the same, and costs no request; but not where its row lies in
+//! a pack that cannot be relied upon, and not where a file was so young when it was listed that another write within the
+//! same tick of the clock would not show.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::sorted_listing;
+use super::super::sources::{self, Source};
+use super::super::{Context, Result, StepError};
+use super::ancestry::{Candidates, is_usable};
+use super::changes::{Change, Listed};
+use crate::model::{IndexRow, Problem};
+use crate::repository::standing::Unusable;
+use crate::store::{ErrorKind, ListOptions, ObjectInfo, StoreError, dir};
+
+/// A file younger than this when it was listed may have been written again without a trace.
+const TICK: SignedDuration = SignedDuration::from_secs(2);
+
+/// What a pass says of one object.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost all are the large variant")]
+pub(super) enum Found {
+    /// It is as the parent's row says.
+    Same(IndexRow),
+    Changed(Change),
+    /// It has no key that could be backed up.
+    Unlistable(Problem),
+}
+
+/// What rows are judged by.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// Packs that are missing, short or damaged: what lies there is read again.
+    pub(super) unusable: Unusable,
+    /// Packs that are mostly dead: what lives there is moved.
+    pub(super) sparse: BTreeSet<String>,
+    /// When the parent's listing began, by the store's clock.
+    pub(super) parent_began: Option<Timestamp>,
+}
+
+/// The live objects of all sources, in order. An error of kind `Unsupported` says that a listing is out of order.
+pub(super) fn live(context: &Context, sources: &[Source], sorted: bool) -> Result<BoxStream<'static, Result<Listed>>> {
+    let mut listings = Vec::new();
+    for source in sources {
+        let store = context.store(source.name.store())?.clone();
+        for prefix in &source.prefixes {
+            let (store, name, prefix) = (store.clone(), source.name.clone(), prefix.clone());
+            let (spool, bucket) = (context.spool.clone(), source.name.bucket());
+            listings.push(async move {
+                let listing = if sorted {
+                    sorted_listing::sorted(store.list(&bucket, ListOptions::prefix(&prefix)), &spool).await?
+                } else {
+                    sources::listing(&store, &bucket, &prefix)
+                };
+                Ok::<_, StepError>(listing.map_ok(move |info| Listed { source: name.clone(), info }))
+            });
+        }
+    }
+    Ok(stream::iter(listings).then(|listing| listing).try_flatten().boxed())
+}
+
+/// Compares. What is not live any more is forgotten.
+pub(super) fn compare(
+    live: BoxStream<'static, Result<Listed>>,
+    candidates: BoxStream<'static, Result<Candidates>>,
+    standing: Arc<Standing>,
+) -> BoxStream<'static, Result<Found>> {
+    let pass = Pass { live: live.peekable(), candidates: candidates.peekable(), standing };
+    stream::try_unfold(Box::new(pass), |mut pass| async move { Ok(pass.next().await?.map(|found| (found, pass))) })
+        .boxed()
+}
+
+struct Pass {
+    live: stream::Peekable<BoxStream<'static, Result<Listed>>>,
+    candidates: stream::Peekable<BoxStream<'static, Result<Candidates>>>,
+    standing: Arc<Standing>,
+}
+
+impl Pass {
+    async fn next(&mut self) -> Result<Option<Found>> {
+        let mut live = std::pin::Pin::new(&mut self.live);
+        let mut rows = std::pin::Pin::new(&mut self.candidates);
+        let order = match (live.as_mut().peek().await, rows.as_mut().peek().await) {
+            (None, None) => return Ok(None),
+            // Whichever failed comes out below.
+            (Some(Err(_)), _) | (Some(Ok(_)), None) => std::cmp::Ordering::Less,
+            (_, Some(Err(_))) | (None, Some(Ok(_))) => std::cmp::Ordering::Greater,
+            (Some(Ok(listed)), Some(Ok(known))) => order(listed).cmp(&known.order()),
+        };
+        if order.is_gt() {
+            let Some(known) = rows.try_next().await? else { return Ok(None) };
+            let row = known.kept.into_iter().chain(known.others).next();
+            return Ok(row.map(|row| Found::Changed(Change::Forget(row.source, row.key))));
+        }
+        let listed = match live.next().await {
+            Some(Ok(listed)) => listed,
+            Some(Err(error)) => return unlistable(error).map(|problem| Some(Found::Unlistable(problem))),
+            None => return Ok(None),
+        };
+        if order.is_lt() {
+            return Ok(Some(Found::Changed(Change::Read(listed))));
+        }
+        let Some(known) = rows.try_next().await? else { return Ok(None) };
+        Ok(Some(self.judge(listed, known)))
+    }
+
+    fn judge(&self, listed: Listed, known: Candidates) -> Found {
+        let standing = &self.standing;
+        let is_same = |row: &IndexRow| is_unchanged(&listed.info, row) && is_usable(row, &standing.unusable);
+        if let Some(row) = known.kept.filter(&is_same)
+            && standing.parent_began.is_none_or(|began| !is_young(&listed.info, began))
+        {
+            let is_sparse = row.pieces.iter().any(|piece| standing.sparse.contains(&piece.pack));
+            return if is_sparse { Found::Changed(Change::Move(row.source, row.key)) } else { Found::Same(row) };
+        }
+        match known.others.into_iter().find(is_same) {
+            // When that run listed it is not known; what no clock tells apart is read again.
+            Some(row) if dir::changed_at(&listed.info.etag).is_none() => Found::Changed(Change::Take(Box::new(row))),
+            _ => Found::Changed(Change::Read(listed)),
+        }
+    }
+}
+
+fn order(listed: &Listed) -> (&str, &str) {
+    (listed.source.as_str(), listed.info.key.as_str())
+}
+
+fn is_unchanged(info: &ObjectInfo, row: &IndexRow) -> bool {
+    // Listings tell fractions of a second that heads do not.
+    info.etag == row.etag && info.size == row.size && info.modified.as_second() == row.modified.as_second()
+}
+
+/// Whether a file had changed so shortly before `began` that it may have changed again without a trace.
+fn is_young(info: &ObjectInfo, began: Timestamp) -> bool {
+    dir::changed_at(&info.etag).is_some_and(|changed| changed.max(info.modified) > began - TICK)
+}
+
+/// What cannot be listed by its name is a problem of one object; any other failure ends the run: an incomplete listing
+/// must never look like a small bucket.
+fn unlistable(error: StepError) -> Result<Problem> {
+    match error {
+        StepError::Store(StoreError { kind: ErrorKind::Unaddressable, ref subject, .. }) => {
+            Ok(Problem::new(subject.clone(), &error))
+        }
+        other => Err(other),
+    }
+}
