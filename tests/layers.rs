@@ -56,6 +56,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("tar", &["archive"]),
     ("flate2", &["archive"]),
     ("libdeflater", &["archive"]),
+    ("zstd", &["archive"]),
     ("sha2", &["archive"]),
     ("time", &["store/s3"]),
     ("md5", &["store"]),

@@ -8,16 +8,17 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
-use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures_util::stream::Stream;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
-use super::{Corrupt, DecodeError, blocking, chunks};
+use super::codec::{Codec, Format};
+use super::{Corrupt, DecodeError};
 
 /// Raw bytes of a full member.
 pub const MEMBER_BYTES: usize = 4 << 20;
 
 /// About how many bytes one step of decoding makes or takes.
-const STEP_BYTES: usize = 256 << 10;
+pub(super) const STEP_BYTES: usize = 256 << 10;
 
 /// How hard to compress: 1 to 9, or 0 to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,16 +82,13 @@ impl Encoder {
     }
 }
 
-/// Compresses a stream in members of [`MEMBER_BYTES`] raw bytes, `workers` at once, in order. An empty stream gives one
-/// empty member. Memory: about two members a worker.
+/// Compresses a stream in members of [`MEMBER_BYTES`] raw bytes, `workers` at once, in order.
 pub fn compress_stream<S, E>(source: S, level: Level, workers: usize) -> impl Stream<Item = Result<Bytes, E>> + Send
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: Send,
 {
-    chunks::exact(source, MEMBER_BYTES)
-        .map_ok(move |raw| async move { Ok(Bytes::from(blocking(move || compress_member(&raw, level)).await)) })
-        .try_buffered(workers.max(1))
+    Codec::Gzip(level).compress_stream(source, workers)
 }
 
 /// Decodes gzip of one or more members bit by bit, whatever its ratio of compression, in bounded memory.
@@ -130,22 +128,7 @@ fn corrupt(error: std::io::Error) -> Corrupt {
 
 /// Decodes a whole buffer of gzip members, that hold at most `limit` bytes.
 pub fn decompress(compressed: Bytes, limit: usize) -> Result<Vec<u8>, Corrupt> {
-    let mut input = compressed;
-    let mut decoder = Decoder::new();
-    let mut raw = Vec::new();
-    while !input.is_empty() {
-        raw.extend(decoder.decode(&mut input)?);
-        if raw.len() > limit {
-            break;
-        }
-    }
-    if raw.len() <= limit {
-        raw.extend(decoder.finish()?);
-    }
-    if raw.len() > limit {
-        return Err(Corrupt::new(format!("gzip holds more than the {limit} bytes it should")));
-    }
-    Ok(raw)
+    Format::Gzip.decompress(compressed, limit)
 }
 
 /// Decodes a buffer that is one member of at most `limit` bytes, in a third of the time of [`decompress`]. `None` where it
@@ -157,32 +140,13 @@ pub fn decompress_single(compressed: &[u8], limit: usize) -> Option<Vec<u8>> {
     (length == size).then_some(raw)
 }
 
-/// Decodes a stream of gzip members. A stream cut exactly between two members cannot be told from a whole one: compare
-/// the size or the digest.
+/// Decodes a stream of gzip members.
 pub fn decompress_stream<S, E>(source: S) -> impl Stream<Item = Result<Bytes, DecodeError<E>>> + Send
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: Send,
 {
-    // Small chunks are gathered, for each step is a hop to another thread.
-    let source = Box::pin(chunks::exact(source, STEP_BYTES));
-    let state = Some((source, Bytes::new(), Decoder::new()));
-    stream::try_unfold(state, |state| async move {
-        let Some((mut source, mut input, mut decoder)) = state else { return Ok(None) };
-        if input.is_empty() {
-            match source.next().await {
-                Some(chunk) => input = chunk.map_err(DecodeError::Source)?,
-                None => return Ok(Some((Bytes::from(blocking(|| decoder.finish()).await?), None))),
-            }
-        }
-        let (raw, input, decoder) = blocking(move || {
-            let raw = decoder.decode(&mut input)?;
-            Ok::<_, Corrupt>((raw, input, decoder))
-        })
-        .await?;
-        Ok(Some((Bytes::from(raw), Some((source, input, decoder)))))
-    })
-    .try_filter(|raw| std::future::ready(!raw.is_empty()))
+    Format::Gzip.decompress_stream(source)
 }
 
 /// Bytes of an object that are looked at to decide whether compressing is worth it.
@@ -208,6 +172,7 @@ pub fn looks_compressed(sample: &[u8], name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream::{self, StreamExt, TryStreamExt};
     use rand::RngCore;
 
     use super::*;

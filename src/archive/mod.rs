@@ -1,13 +1,17 @@
-//! Streaming tar, gzip members in parallel, SHA-256. The only folder that names tar, flate2, libdeflater and sha2.
+//! Streaming tar, gzip members and zstd frames in parallel, SHA-256. The only folder that names tar, flate2, libdeflater,
+//! zstd and sha2.
 
 pub mod chunks;
+pub mod codec;
 pub mod digest;
 pub mod error;
 pub mod folder;
 pub mod gzip;
 mod lines;
 pub mod tar;
+pub mod zstd;
 
+pub use codec::{Codec, Format};
 pub use digest::{Hasher, sha256};
 pub use error::{Corrupt, DecodeError};
 pub use lines::lines;

@@ -1,6 +1,7 @@
 //! The nouns of dcs: values with rules, and no I/O.
 
 pub mod attributes;
+pub mod compression;
 pub mod database;
 pub mod digest;
 pub mod format;
@@ -16,6 +17,7 @@ pub mod secret;
 pub mod source;
 
 pub use attributes::{Attributes, FileKind, Posix};
+pub use compression::{Compression, InvalidCompression};
 pub use digest::Digest;
 pub use id::{BackupId, BackupKind, RunId, TrashId};
 pub use index::{IndexRow, Piece, SourceName};
