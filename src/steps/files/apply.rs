@@ -52,6 +52,8 @@ pub(super) struct Done {
     pub(super) effort: Effort,
     pub(super) vanished: u64,
     pub(super) tally: Tally,
+    /// Whether partial lists were written.
+    pub(super) has_partials: bool,
 }
 
 impl Done {
@@ -67,6 +69,7 @@ impl Done {
         effort.new_packs += before.new_packs;
         effort.new_pack_bytes += before.new_pack_bytes;
         self.vanished += earlier.vanished;
+        self.has_partials |= earlier.has_partials;
     }
 }
 
@@ -104,9 +107,13 @@ impl<'a> Apply<'a> {
         let mut ready = works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(self.context.transfers).boxed();
         while let Some(ready) = ready.try_next().await? {
             self.take(ready).await?;
-            self.pass_on().await?;
+            if self.pass_on().await? {
+                self.partial.write().await?;
+                self.done.has_partials = true;
+            }
         }
         self.writer.flush().await?;
+        // The index is written at once: there is nothing to go on with.
         self.pass_on().await?;
         Ok(self.index.finish().await?)
     }
@@ -240,8 +247,9 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// Passes on what the store has confirmed: rows into the index, and new ones into a partial list.
-    async fn pass_on(&mut self) -> Result<()> {
+    /// Passes on what the store has confirmed: rows into the index, and new ones into a partial list. Answers whether packs
+    /// were among it.
+    async fn pass_on(&mut self) -> Result<bool> {
         let packs = self.writer.take_packs();
         for pack in &packs {
             self.note_pack(pack).await?;
@@ -256,10 +264,7 @@ impl<'a> Apply<'a> {
             self.context.progress.advance(1, row.size);
             self.index.push(row).await?;
         }
-        if !packs.is_empty() {
-            self.partial.write().await?;
-        }
-        Ok(())
+        Ok(!packs.is_empty())
     }
 
     async fn note_pack(&mut self, pack: &PackInfo) -> Result<()> {

@@ -73,7 +73,7 @@ pub async fn back_up_files(
     }
     let run = Run { context, id, sources, options, files, parents: &parents };
     let clean = report.clone();
-    let component = match Box::pin(run.attempt(false, report)).await {
+    let (component, has_partials) = match Box::pin(run.attempt(false, report)).await {
         Err(StepError::Store(error)) if error.kind == ErrorKind::Unsupported => {
             context.progress.note(&format!("{error}; everything is listed again and sorted"));
             *report = clean;
@@ -81,7 +81,8 @@ pub async fn back_up_files(
         }
         other => other?,
     };
-    remove_partials(context, id, &parents).await;
+    let own = [id].into_iter().filter(|_| has_partials);
+    remove_partials(context, parents.partials.iter().map(|partial| &partial.id).chain(own)).await;
     for problem in guard::shrunken(&component, parents.good.as_ref(), files) {
         context.progress.problem(&problem);
         report.add(problem);
@@ -105,8 +106,9 @@ struct Pass {
 }
 
 impl Run<'_> {
-    /// Backs everything up; with `sorted`, without trusting any listing to be in order.
-    async fn attempt(&self, sorted: bool, report: &mut Report) -> Result<FilesComponent> {
+    /// Backs everything up; with `sorted`, without trusting any listing to be in order. Answers too whether partial lists
+    /// were written.
+    async fn attempt(&self, sorted: bool, report: &mut Report) -> Result<(FilesComponent, bool)> {
         let Self { context, id, options, .. } = *self;
         context.progress.begin("files", 0, 0);
         let started_at = context.repository.now().await?;
@@ -142,7 +144,8 @@ impl Run<'_> {
         }
         healing.store(context).await?;
         context.progress.end();
-        self.component(started_at, pass, stored, settings).await
+        let has_partials = pass.done.has_partials;
+        Ok((self.component(started_at, pass, stored, settings).await?, has_partials))
     }
 
     /// What of the earlier backups can be relied upon. Tells `packs` of all packs that are there.
@@ -312,8 +315,8 @@ fn tell(context: &Context, report: &mut Report, problem: Problem) {
 }
 
 /// The lists of this run are of no use once its index is stored, and those that it took over neither.
-async fn remove_partials(context: &Context, id: &BackupId, parents: &Parents) {
-    for id in parents.partials.iter().map(|partial| &partial.id).chain([id]) {
+async fn remove_partials(context: &Context, ids: impl Iterator<Item = &BackupId>) {
+    for id in ids {
         if let Err(error) = context.repository.remove_partial(id).await {
             tracing::info!("the lists of an unfinished run could not be removed: {error}");
         }
