@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{BackupId, FileSource, RunId, SourceName};
 use crate::repository::Repository;
-use crate::repository::locks::{self, Holder, Lock, Locks, Want};
+use crate::repository::locks::{self, Holder, Lease, Lock, Locks, Want};
 use crate::settings::{Environment, RepositoryTarget, Settings, host_name, user_name};
 use crate::steps::Context;
 use crate::steps::files::WatchedTrash;
@@ -163,14 +163,15 @@ impl Session {
     }
 
     /// Takes locks and keeps them until the run ends.
-    pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<(), CommandError> {
+    pub async fn lock(&self, repository: &Repository, wants: &[Want]) -> Result<Lease, CommandError> {
         let lock = Locks::of(repository, self.holder()).acquire(wants, self.global.lock_wait).await?;
+        let lease = lock.lease();
         self.locks.lock().await.push(lock);
-        Ok(())
+        Ok(lease)
     }
 
     /// Shares the repository, and everything that a backup reads: a restore has its targets for itself.
-    pub async fn lock_to_read(&self, context: &Context, sources: &[FileSource]) -> Result<(), CommandError> {
+    pub async fn lock_to_read(&self, context: &Context, sources: &[FileSource]) -> Result<Lease, CommandError> {
         let mut wants = vec![Want::shared(Want::REPOSITORY)];
         wants.extend(context.databases.values().map(|database| Want::shared(locks::database(&database.describe()))));
         for source in sources {
@@ -185,7 +186,7 @@ impl Session {
     }
 
     /// Shares the repository, and takes what a restore writes to for itself alone.
-    pub async fn lock_to_restore(&self, context: &Context, sources: &[SourceName]) -> Result<(), CommandError> {
+    pub async fn lock_to_restore(&self, context: &Context, sources: &[SourceName]) -> Result<Lease, CommandError> {
         let mut wants = vec![Want::shared(Want::REPOSITORY)];
         wants.extend(context.databases.values().map(|database| Want::exclusive(locks::database(&database.describe()))));
         for source in sources {

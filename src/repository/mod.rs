@@ -13,6 +13,7 @@ pub mod open;
 pub mod pack;
 pub mod parents;
 pub mod partial;
+pub mod prune;
 mod publish;
 pub mod recovery;
 pub mod select;

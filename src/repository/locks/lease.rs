@@ -38,14 +38,14 @@ impl Lock {
         self.ticket
     }
 
-    /// Asks the store whether the lock is still ours, before something is destroyed under it. Fails with `LockLost`
-    /// where another took it away, this run having been suspended or cut off for too long.
+    /// What asks for this lock on behalf of whoever works under it.
+    pub fn lease(&self) -> Lease {
+        Lease { claims: self.claims.clone(), name: self.name.clone(), is_lost: self.is_lost.clone() }
+    }
+
+    /// See [`Lease::ensure_held`].
     pub async fn ensure_held(&self) -> Result<()> {
-        if !self.is_lost.load(Ordering::Relaxed) && self.claims.written(&self.name).await?.is_some() {
-            return Ok(());
-        }
-        let error = RepositoryError::new(ErrorKind::LockLost, "go on under", format!("the lock {}", self.name));
-        Err(error.with_detail("another run took it away, for this one had not refreshed it for too long"))
+        self.lease().ensure_held().await
     }
 
     /// Gives the lock back. A lock that was lost is no error.
@@ -56,6 +56,26 @@ impl Lock {
             tracing::warn!("refreshing the lock failed: {error}");
         }
         self.claims.remove(&self.name).await
+    }
+}
+
+/// Asks for a lock that another holds and gives back.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    claims: Claims,
+    name: String,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Lease {
+    /// Asks the store whether the lock is still ours, before something is destroyed under it. Fails with `LockLost`
+    /// where another took it away, this run having been suspended or cut off for too long, and where it was given back.
+    pub async fn ensure_held(&self) -> Result<()> {
+        if !self.is_lost.load(Ordering::Relaxed) && self.claims.written(&self.name).await?.is_some() {
+            return Ok(());
+        }
+        let error = RepositoryError::new(ErrorKind::LockLost, "go on under", format!("the lock {}", self.name));
+        Err(error.with_detail("another run took it away, for this one had not refreshed it for too long"))
     }
 }
 

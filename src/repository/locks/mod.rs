@@ -31,7 +31,7 @@ mod holder;
 mod lease;
 
 pub use holder::Holder;
-pub use lease::Lock;
+pub use lease::{Lease, Lock};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +58,9 @@ impl Want {
     pub fn exclusive(resource: impl Into<String>) -> Self {
         Self { resource: resource.into(), mode: Mode::Exclusive }
     }
+
+    /// The right to remove what no manifest names; of one run alone. Backups go on beside it: see `repository::prune`.
+    pub const PRUNE: &'static str = "prune";
 
     fn conflicts(&self, other: &Self) -> bool {
         self.resource == other.resource && (self.mode == Mode::Exclusive || other.mode == Mode::Exclusive)
