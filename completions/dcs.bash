@@ -55,6 +55,9 @@ _dcs() {
             dcs,verify)
                 cmd="dcs__subcmd__verify"
                 ;;
+            dcs__subcmd__backup,accept)
+                cmd="dcs__subcmd__backup__subcmd__accept"
+                ;;
             dcs__subcmd__backup,complete)
                 cmd="dcs__subcmd__backup__subcmd__complete"
                 ;;
@@ -63,6 +66,9 @@ _dcs() {
                 ;;
             dcs__subcmd__backup,db)
                 cmd="dcs__subcmd__backup__subcmd__db"
+                ;;
+            dcs__subcmd__backup,delete)
+                cmd="dcs__subcmd__backup__subcmd__delete"
                 ;;
             dcs__subcmd__backup,files)
                 cmd="dcs__subcmd__backup__subcmd__files"
@@ -73,8 +79,17 @@ _dcs() {
             dcs__subcmd__backup,list)
                 cmd="dcs__subcmd__backup__subcmd__list"
                 ;;
+            dcs__subcmd__backup,protect)
+                cmd="dcs__subcmd__backup__subcmd__protect"
+                ;;
             dcs__subcmd__backup,show)
                 cmd="dcs__subcmd__backup__subcmd__show"
+                ;;
+            dcs__subcmd__backup,unprotect)
+                cmd="dcs__subcmd__backup__subcmd__unprotect"
+                ;;
+            dcs__subcmd__backup__subcmd__help,accept)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__accept"
                 ;;
             dcs__subcmd__backup__subcmd__help,complete)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__complete"
@@ -85,6 +100,9 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,db)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__db"
                 ;;
+            dcs__subcmd__backup__subcmd__help,delete)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__delete"
+                ;;
             dcs__subcmd__backup__subcmd__help,files)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__files"
                 ;;
@@ -94,8 +112,14 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,list)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__list"
                 ;;
+            dcs__subcmd__backup__subcmd__help,protect)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__protect"
+                ;;
             dcs__subcmd__backup__subcmd__help,show)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__show"
+                ;;
+            dcs__subcmd__backup__subcmd__help,unprotect)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__unprotect"
                 ;;
             dcs__subcmd__config,check)
                 cmd="dcs__subcmd__config__subcmd__check"
@@ -160,6 +184,9 @@ _dcs() {
             dcs__subcmd__help,verify)
                 cmd="dcs__subcmd__help__subcmd__verify"
                 ;;
+            dcs__subcmd__help__subcmd__backup,accept)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__accept"
+                ;;
             dcs__subcmd__help__subcmd__backup,complete)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__complete"
                 ;;
@@ -169,14 +196,23 @@ _dcs() {
             dcs__subcmd__help__subcmd__backup,db)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__db"
                 ;;
+            dcs__subcmd__help__subcmd__backup,delete)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__delete"
+                ;;
             dcs__subcmd__help__subcmd__backup,files)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__files"
                 ;;
             dcs__subcmd__help__subcmd__backup,list)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__list"
                 ;;
+            dcs__subcmd__help__subcmd__backup,protect)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__protect"
+                ;;
             dcs__subcmd__help__subcmd__backup,show)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__show"
+                ;;
+            dcs__subcmd__help__subcmd__backup,unprotect)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__unprotect"
                 ;;
             dcs__subcmd__help__subcmd__config,check)
                 cmd="dcs__subcmd__help__subcmd__config__subcmd__check"
@@ -274,8 +310,46 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show protect unprotect accept delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__accept)
+            opts="-n -q -v -h -V --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -437,6 +511,44 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__delete)
+            opts="-n -q -v -h -V --even-the-last --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__files)
             opts="-n -q -v -h -V --full --note --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -480,8 +592,22 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help)
-            opts="db files config complete list show help"
+            opts="db files config complete list show protect unprotect accept delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -522,6 +648,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help__subcmd__db)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__delete)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -577,7 +717,35 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__protect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__unprotect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -629,8 +797,84 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__protect)
+            opts="-n -q -v -h -V --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__show)
             opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__unprotect)
+            opts="-n -q -v -h -V --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,8 +1228,22 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup)
-            opts="db files config complete list show"
+            opts="db files config complete list show protect unprotect accept delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1039,6 +1297,20 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help__subcmd__backup__subcmd__files)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1067,7 +1339,35 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__protect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help__subcmd__backup__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__unprotect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -199,28 +199,32 @@ complete -c dcs -n "__fish_dcs_using_subcommand init" -s v -l verbose -d 'Say mo
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l log-file -d 'Append a log of the run to this file' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
 json\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -l no-progress -d 'Show no progress bar on a terminal'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "db" -d 'Back up the databases'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "list" -d 'List the backups, oldest first'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -321,12 +325,82 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from unprotect" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l even-the-last -d 'Delete even the last good backup of something'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s n -l dry-run -d 'Show what would be deleted, and delete nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "db" -d 'Back up the databases'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the backups, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
 checksum\t'Every stored byte is what was stored'
@@ -528,6 +602,10 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "list" -d 'List the backups, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'

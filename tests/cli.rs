@@ -13,6 +13,8 @@ use tempfile::TempDir;
 mod cli;
 #[path = "cli/damaged.rs"]
 mod damaged;
+#[path = "cli/deletions.rs"]
+mod deletions;
 #[path = "cli/items.rs"]
 mod items;
 #[path = "support/postgres.rs"]

@@ -16,9 +16,11 @@ pub mod partial;
 pub mod prune;
 mod publish;
 pub mod recovery;
+pub mod remove;
 pub mod select;
 pub mod spool;
 pub mod standing;
+pub mod state;
 pub mod sums;
 
 pub use error::{ErrorKind, RepositoryError, Result};

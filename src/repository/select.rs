@@ -133,7 +133,7 @@ impl Repository {
 
     /// Why a restore may not choose this backup by itself. Problems that the operator accepted are none; a missing
     /// component stays one.
-    pub(super) async fn why_not_good(&self, manifest: &Manifest) -> Result<Option<String>> {
+    pub async fn why_not_good(&self, manifest: &Manifest) -> Result<Option<String>> {
         if manifest.is_good() {
             return Ok(None);
         }

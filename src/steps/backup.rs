@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
-use super::{Context, Result, StepError, capture, dump_database, files};
+use super::{Context, Result, StepError, capture, dump_database, files, with_causes};
 use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
@@ -185,17 +185,6 @@ fn begin(context: &Context, options: &BackupOptions, id: BackupId, started_at: j
 fn add(context: &Context, report: &mut Report, problem: Problem) {
     context.progress.problem(&problem);
     report.add(problem);
-}
-
-/// An error and its causes in one line.
-fn with_causes(error: &StepError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!("; because {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

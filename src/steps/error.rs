@@ -61,6 +61,15 @@ impl StepError {
         Self::Refused { attempted, subject: subject.into(), reason: reason.into(), hint: None }
     }
 
+    /// Adds what to do about a refusal.
+    #[must_use]
+    pub fn with_hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Refused { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
     /// The same failure, with what was in place already before it.
     #[must_use]
     pub fn after(self, done: Vec<String>) -> Self {
@@ -70,4 +79,15 @@ impl StepError {
     pub fn io(attempted: &'static str, subject: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { attempted, subject: subject.into(), source }
     }
+}
+
+/// An error and its causes in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("; because {error}"));
+        cause = error.source();
+    }
+    text
 }

@@ -10,7 +10,9 @@ use crate::repository::Repository;
 use crate::store::ObjectStore;
 
 pub mod backup;
+pub mod backup_state;
 pub mod capture;
+pub mod delete_backups;
 pub mod dump_database;
 mod error;
 pub mod files;
@@ -26,7 +28,7 @@ pub mod target;
 pub mod verify;
 mod write_object;
 
-pub use error::{Result, StepError};
+pub use error::{Result, StepError, with_causes};
 
 /// What every step works with.
 #[derive(Clone)]

@@ -1,12 +1,14 @@
-//! `dcs backup db | files | config | complete | list | show`
+//! `dcs backup db | files | config | complete | list | show | protect | unprotect | accept | delete`
 
 use clap::Subcommand;
 
 use super::{Outcome, Session};
 
 mod create;
+mod delete;
 mod list;
 mod show;
+mod state;
 
 pub(super) use create::summary_line;
 
@@ -19,6 +21,10 @@ pub enum BackupCommand {
     Complete(create::CompleteArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Protect(state::ProtectArgs),
+    Unprotect(state::UnprotectArgs),
+    Accept(state::AcceptArgs),
+    Delete(delete::DeleteArgs),
 }
 
 pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
@@ -29,5 +35,9 @@ pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
         BackupCommand::Complete(args) => args.run(session).await,
         BackupCommand::List(args) => list::run(args, session).await,
         BackupCommand::Show(args) => show::run(args, session).await,
+        BackupCommand::Protect(args) => args.run(session).await,
+        BackupCommand::Unprotect(args) => args.run(session).await,
+        BackupCommand::Accept(args) => args.run(session).await,
+        BackupCommand::Delete(args) => delete::run(args, session).await,
     }
 }
