@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Fingerprint, ServerInfo};
-use super::{BackupId, BackupKind, Digest, Key, Report, SourceName};
+use super::{BackupId, BackupKind, Digest, Key, Report, SourceName, percent};
 
 /// The version of the repository's layout and formats.
 pub const FORMAT: u32 = 1;
@@ -190,6 +190,23 @@ pub struct Segment {
     #[serde(flatten)]
     pub part: Part,
     pub rows: u64,
+    /// `STORE/BUCKET/KEY` of its first row, the key percent-encoded; not in segments that an older dcs wrote down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+impl Segment {
+    /// A row as [`Self::first`] names it.
+    pub fn name_of(source: &str, key: &str) -> String {
+        format!("{source}/{}", percent::encode_key(key))
+    }
+
+    /// Source and key of the first row, where it is known.
+    pub fn first_row(&self) -> Option<(&str, String)> {
+        let first = self.first.as_deref()?;
+        let (end, _) = first.match_indices('/').nth(1)?;
+        Some((&first[..end], percent::decode(&first[end + 1..])?))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dcs::model::IndexRow;
 use dcs::model::manifest::Segment;
 use dcs::repository::ErrorKind;
-use dcs::repository::index::{IndexWriter, read_index};
+use dcs::repository::index::{IndexWriter, read_index, segments_of};
 use dcs::store::memory::MemoryStore;
 use futures_util::TryStreamExt;
 
@@ -35,6 +35,13 @@ async fn a_row_that_changes_comes_or_goes_changes_the_segments_around_it_only() 
     let gone = index(&repository, all().filter(|row| row.size != 50_000)).await;
     assert!(names(&first).difference(&names(&gone)).count() <= 2);
 
+    for number in [0, 1, 50_000, 99_999] {
+        let key = format!("{number:08}");
+        let one = segments_of(&first, "live/books", &key).to_vec();
+        assert_eq!(one.len(), 1);
+        let rows: Vec<IndexRow> = read_index(&repository, one).try_collect().await.unwrap();
+        assert!(rows.iter().any(|row| row.key.as_str() == key));
+    }
     let read: Vec<IndexRow> = read_index(&repository, first).try_collect().await.unwrap();
     assert!(read.into_iter().eq(all()));
 }

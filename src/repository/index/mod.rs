@@ -3,9 +3,11 @@
 //! Where a segment ends is decided by the keys alone, and its name is the digest of its bytes: a run in which little
 //! changed writes few segments, and one in which nothing changed none.
 
+pub mod find;
 pub mod reader;
 pub mod writer;
 
+pub use find::segments_of;
 pub use reader::{read_index, read_usable};
 pub use writer::IndexWriter;
 

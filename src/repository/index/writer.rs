@@ -30,6 +30,8 @@ pub struct IndexWriter {
     encoder: Option<Encoder>,
     segment_rows: u64,
     segment_bytes: usize,
+    /// The first row of the segment under way.
+    segment_first: Option<String>,
     /// The segment before, on its way into the store.
     storing: Option<JoinHandle<Result<Segment>>>,
     segments: Vec<Segment>,
@@ -44,6 +46,7 @@ impl IndexWriter {
             encoder: Some(Encoder::new(Level::default())),
             segment_rows: 0,
             segment_bytes: 0,
+            segment_first: None,
             storing: None,
             segments: Vec::new(),
         }
@@ -63,6 +66,7 @@ impl IndexWriter {
         })?;
         self.segment_bytes += self.lines.len() - before;
         self.segment_rows += 1;
+        self.segment_first.get_or_insert_with(|| Segment::name_of(row.source.as_str(), row.key.as_str()));
         if self.lines.len() >= BATCH_BYTES {
             self.compress().await;
         }
@@ -96,11 +100,11 @@ impl IndexWriter {
     async fn store(&mut self) -> Result<()> {
         self.compress().await;
         let encoder = self.encoder.replace(Encoder::new(Level::default())).expect("one batch is compressed at a time");
-        let rows = std::mem::take(&mut self.segment_rows);
+        let (rows, first) = (std::mem::take(&mut self.segment_rows), self.segment_first.take());
         self.segment_bytes = 0;
         // One segment is stored while the next is made, never more.
         self.confirm().await?;
-        self.storing = Some(tokio::spawn(store_segment(self.repository.clone(), encoder, rows)));
+        self.storing = Some(tokio::spawn(store_segment(self.repository.clone(), encoder, rows, first)));
         Ok(())
     }
 
@@ -119,7 +123,7 @@ fn ends_segment(row: &IndexRow) -> bool {
     number.is_multiple_of(ONE_KEY_IN)
 }
 
-async fn store_segment(repository: Repository, encoder: Encoder, rows: u64) -> Result<Segment> {
+async fn store_segment(repository: Repository, encoder: Encoder, rows: u64, first: Option<String>) -> Result<Segment> {
     let (bytes, sha256) = blocking(move || {
         let bytes = encoder.finish();
         let sha256 = archive::sha256(&bytes);
@@ -140,5 +144,5 @@ async fn store_segment(repository: Repository, encoder: Encoder, rows: u64) -> R
             put.await.map_err(failed)?;
         }
     }
-    Ok(Segment { part: Part { path, size, sha256 }, rows })
+    Ok(Segment { part: Part { path, size, sha256 }, rows, first })
 }

@@ -111,7 +111,7 @@ impl Fixture {
             let lines: String = rows.iter().fold(String::new(), |lines, row| lines + &row.to_string() + "\n");
             let member = gzip::compress_member(lines.as_bytes(), Level::default());
             let part = self.put(&layout::index_segment(&sha256(&member)), member).await;
-            segments.push(Segment { part, rows: rows.len() as u64 });
+            segments.push(Segment { part, rows: rows.len() as u64, first: None });
         }
         let at = self.manifest.started_at;
         let bytes = self.rows.iter().map(|row| row.size).sum();
