@@ -82,6 +82,9 @@ _dcs() {
             dcs__subcmd__backup,protect)
                 cmd="dcs__subcmd__backup__subcmd__protect"
                 ;;
+            dcs__subcmd__backup,prune)
+                cmd="dcs__subcmd__backup__subcmd__prune"
+                ;;
             dcs__subcmd__backup,show)
                 cmd="dcs__subcmd__backup__subcmd__show"
                 ;;
@@ -114,6 +117,9 @@ _dcs() {
                 ;;
             dcs__subcmd__backup__subcmd__help,protect)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__protect"
+                ;;
+            dcs__subcmd__backup__subcmd__help,prune)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__prune"
                 ;;
             dcs__subcmd__backup__subcmd__help,show)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__show"
@@ -207,6 +213,9 @@ _dcs() {
                 ;;
             dcs__subcmd__help__subcmd__backup,protect)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__protect"
+                ;;
+            dcs__subcmd__help__subcmd__backup,prune)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__prune"
                 ;;
             dcs__subcmd__help__subcmd__backup,show)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__show"
@@ -310,7 +319,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show protect unprotect accept delete help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show protect unprotect accept delete prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -592,7 +601,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help)
-            opts="db files config complete list show protect unprotect accept delete help"
+            opts="db files config complete list show protect unprotect accept delete prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -731,6 +740,20 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -804,6 +827,48 @@ _dcs() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__prune)
+            opts="-n -q -v -h -V --grace --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1228,7 +1293,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup)
-            opts="db files config complete list show protect unprotect accept delete"
+            opts="db files config complete list show protect unprotect accept delete prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1340,6 +1405,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup__subcmd__protect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__prune)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

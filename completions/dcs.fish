@@ -199,32 +199,33 @@ complete -c dcs -n "__fish_dcs_using_subcommand init" -s v -l verbose -d 'Say mo
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l log-file -d 'Append a log of the run to this file' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
 json\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -l no-progress -d 'Show no progress bar on a terminal'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "db" -d 'Back up the databases'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "list" -d 'List the backups, oldest first'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "protect" -d 'Keep a backup from being deleted'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "accept" -d 'Call a backup good in spite of its problems'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "delete" -d 'Delete backups, for good'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -391,6 +392,24 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l grace -d 'Remove what was marked so long ago, as in `24h`, `7d` or `0s`; `grace` of `[backup]` by default, or a day' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -s n -l dry-run -d 'Show what would be removed and marked, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l yes -d 'Do not ask'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "db" -d 'Back up the databases'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
@@ -401,6 +420,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Call a backup good in spite of its problems'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Free the room of what no backup needs any more'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
 checksum\t'Every stored byte is what was stored'
@@ -606,6 +626,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "accept" -d 'Call a backup good in spite of its problems'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "prune" -d 'Free the room of what no backup needs any more'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'

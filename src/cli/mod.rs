@@ -6,6 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::commands::Command;
+pub use crate::model::format::parse_duration as duration;
 
 pub mod exit_table;
 pub mod passwords;
@@ -81,34 +82,4 @@ pub enum Color {
     Auto,
     Always,
     Never,
-}
-
-/// A number and a unit: `s`, `m`, `h`, `d`.
-pub fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err("write a number and a unit, as in 30s, 10m, 2h or 7d".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| format!("{number:?} is no whole number"))?;
-    number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::duration;
-
-    #[test]
-    fn a_duration_is_a_number_and_a_unit() {
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
-        for bad in ["", "m", "10", "-1s", "1.5h", "10 m", "é", "99999999999999999999d", "18446744073709551615d"] {
-            assert!(duration(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -52,6 +52,21 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A number and a unit: `s`, `m`, `h`, `d`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("write a number and a unit, as in 30s, 10m, 2h or 7d".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{number:?} is no whole number"))?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +81,13 @@ mod tests {
         assert_eq!(count(1_234_567, "object"), "1,234,567 objects");
         assert_eq!(count(2, "entry"), "2 entries");
         assert_eq!(duration(Duration::from_secs(7265)), "2 h 1 min");
+    }
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
+        for bad in ["", "m", "10", "-1s", "1.5h", "10 m", "é", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -23,6 +23,13 @@ impl Removed {
         self.objects += other.objects;
         self.bytes += other.bytes;
     }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.add(other);
+        self
+    }
 }
 
 impl Repository {

@@ -41,12 +41,27 @@ pub struct Sorter {
     records: Vec<Record>,
     weight: usize,
     runs: Vec<File>,
+    is_unique: bool,
 }
 
 impl Sorter {
     /// Keeps about `memory_bytes` in memory, and the rest in `directory`, which must exist.
     pub fn new(directory: impl Into<PathBuf>, memory_bytes: usize) -> Self {
-        Self { directory: directory.into(), memory_bytes, records: Vec::new(), weight: 0, runs: Vec::new() }
+        Self {
+            directory: directory.into(),
+            memory_bytes,
+            records: Vec::new(),
+            weight: 0,
+            runs: Vec::new(),
+            is_unique: false,
+        }
+    }
+
+    /// Drops a record that is pushed again, as far as it comes cheap: what comes back still holds some more than once.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.is_unique = true;
+        self
     }
 
     pub async fn push(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Result<()> {
@@ -88,9 +103,12 @@ impl Sorter {
         let mut records = std::mem::take(&mut self.records);
         self.weight = 0;
         let mut runs = std::mem::take(&mut self.runs);
-        let directory = self.directory.clone();
+        let (directory, is_unique) = (self.directory.clone(), self.is_unique);
         let spilled = blocking(move || -> io::Result<Vec<File>> {
             records.sort_unstable();
+            if is_unique {
+                records.dedup();
+            }
             runs.push(write_run(&directory, records.into_iter().map(Ok))?);
             if runs.len() >= MOST_RUNS {
                 let merged = Merge::begin(Vec::new(), runs)?;

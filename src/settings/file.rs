@@ -104,6 +104,8 @@ pub(super) struct Backup {
     /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shrink_guard: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<String>,
 }
 
 impl File {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::item::ItemKind;
 use crate::model::{BucketName, FileSource};
@@ -71,6 +72,17 @@ pub struct BackupSettings {
     pub gzip_level: u8,
     /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
     pub shrink_guard: u8,
+    grace: Option<Duration>,
+}
+
+/// Long enough for a run that began before a mark to end, and for a person to see what was done.
+const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 3600);
+
+impl BackupSettings {
+    /// How long what no backup names is kept after it was marked.
+    pub fn grace(&self) -> Duration {
+        self.grace.unwrap_or(DEFAULT_GRACE)
+    }
 }
 
 impl Settings {

@@ -1,12 +1,14 @@
 //! From the file, `--repo` and the environment to checked [`Settings`].
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
     StoreSettings, file, items,
 };
+use crate::model::format::parse_duration;
 use crate::model::{BucketName, FileSource, Prefix};
 
 impl Settings {
@@ -142,6 +144,7 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
         capture: backup.capture.clone(),
         gzip_level: gzip_level(backup.compression.as_deref())?,
         shrink_guard: shrink_guard(backup.shrink_guard)?,
+        grace: grace(backup.grace.as_deref())?,
     })
 }
 
@@ -208,6 +211,10 @@ fn gzip_level(text: Option<&str>) -> Result<u8, SettingsError> {
     }
 }
 
+fn grace(text: Option<&str>) -> Result<Option<Duration>, SettingsError> {
+    text.map(parse_duration).transpose().map_err(|reason| option("[backup].grace", reason))
+}
+
 /// The host's name, as manifests and locks show it.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
@@ -240,6 +247,7 @@ mod tests {
             ("store=\"live\"\nbucket=\"b\"\nfiles=[\"live/b\"]", "cannot back up itself"),
             ("store=\"live\"\nbucket=\"b\"\nfiles=[\"live\"]", "is neither"),
             ("store=\"live\"\nbucket=\"b\"\ncompression=\"gzip:0\"", "gzip:0"),
+            ("store=\"live\"\nbucket=\"b\"\ngrace=\"1\"", "[backup].grace"),
             ("store=\"live\"\nbucket=\"../b\"", "bucket"),
         ] {
             let error = resolve(backup).expect_err(backup).to_string();

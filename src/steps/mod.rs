@@ -18,6 +18,7 @@ mod error;
 pub mod files;
 pub mod items;
 mod ordered_object;
+pub mod prune;
 pub mod restore;
 pub mod restore_database;
 pub mod restore_files;

@@ -135,3 +135,51 @@ fn what_a_killed_deletion_left_goes_with_the_next() {
     assert!(!machine.path("vault/dcs/backups").join(&one).exists());
     assert_eq!(machine.listed(), [two]);
 }
+
+#[test]
+fn what_no_backup_needs_is_shown_then_marked_and_goes_when_somebody_said_yes() {
+    let machine = Machine::new();
+    let one = machine.back_up();
+    let packs = || crate::files(&machine.path("vault/dcs/packs")).len();
+    fs::write(machine.path("live/books/42/page"), "another page\n".repeat(1000)).unwrap();
+    machine.back_up();
+    assert_eq!(packs(), 2);
+    let dcs = machine.dcs();
+    dcs.run(&["backup", "delete", &one, "--yes"]).ok().answers("dcs backup prune");
+
+    let before = machine.everything();
+    dcs.run(&["backup", "prune", "--dry-run"]).ok().answers("to be marked").answers("after 24 hours");
+    let plan = dcs.run(&["backup", "prune", "-n", "--grace", "0s", "--json"]).ok().json();
+    assert_eq!(plan["remove"]["objects"], 2, "{plan}");
+    assert_eq!(before, machine.everything());
+    machine.refuses(&dcs, &["backup", "prune", "--grace", "0s"], 5, "confirmation").says("to be removed");
+    machine.refuses(&dcs, &["backup", "prune", "--grace", "soon"], 2, "--grace");
+
+    // Marking destroys nothing, so nobody is asked.
+    let marked = dcs.run(&["backup", "prune", "--json"]).ok().json();
+    assert_eq!((&marked["marked"]["objects"], &marked["removed"]["objects"]), (&2.into(), &0.into()), "{marked}");
+    assert_eq!(packs(), 2);
+    machine.spoil("databases = [\"dream\"]", "grace = \"0s\"\ndatabases = [\"dream\"]");
+    let removed = dcs.run(&["backup", "prune", "--yes", "--json"]).ok().json();
+    assert_eq!(removed["removed"]["objects"], 2, "{removed}");
+    assert_eq!(packs(), 1);
+    assert!(!machine.path("vault/dcs/marks").exists());
+    dcs.run(&["verify", "all", "--level", "contents"]).ok();
+    dcs.run(&["backup", "prune", "--yes", "-q"]).ok().silent();
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_keeps_everything_until_it_is_deleted() {
+    let machine = Machine::new();
+    let (one, _two) = (machine.back_up(), machine.back_up());
+    let manifest = machine.path("vault/dcs/backups").join(&one).join("manifest.json");
+    fs::write(&manifest, "{\"format\": 1").unwrap();
+    let dcs = machine.dcs();
+    machine
+        .refuses(&dcs, &["backup", "prune", "--yes", "--grace", "0s"], 4, &one)
+        .says("until it is mended or deleted");
+    machine.refuses(&dcs, &["backup", "prune", "--dry-run"], 4, &one);
+    dcs.run(&["backup", "delete", &one, "--yes"]).ok();
+    dcs.run(&["backup", "prune", "--yes", "--grace", "0s"]).ok();
+    dcs.run(&["verify", "all", "--level", "contents"]).ok();
+}

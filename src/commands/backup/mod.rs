@@ -1,4 +1,5 @@
-//! `dcs backup db | files | config | complete | list | show | protect | unprotect | accept | delete`
+//! `dcs backup db | files | config | complete | list | show | protect | unprotect | accept | delete |
+//! prune`
 
 use clap::Subcommand;
 
@@ -7,6 +8,7 @@ use super::{Outcome, Session};
 mod create;
 mod delete;
 mod list;
+mod prune;
 mod show;
 mod state;
 
@@ -25,6 +27,7 @@ pub enum BackupCommand {
     Unprotect(state::UnprotectArgs),
     Accept(state::AcceptArgs),
     Delete(delete::DeleteArgs),
+    Prune(prune::PruneArgs),
 }
 
 pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
@@ -39,5 +42,6 @@ pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
         BackupCommand::Unprotect(args) => args.run(session).await,
         BackupCommand::Accept(args) => args.run(session).await,
         BackupCommand::Delete(args) => delete::run(args, session).await,
+        BackupCommand::Prune(args) => prune::run(args, session).await,
     }
 }

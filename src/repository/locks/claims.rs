@@ -136,6 +136,18 @@ impl Claims {
 
     /// Reads all claims but `own`, and removes those whose runs are dead.
     pub(super) async fn look(&self, own: &str) -> Result<Seen> {
+        let (own_written, others) = self.read_all(own).await?;
+        Ok(Seen { own_written, others: self.remove_dead(others).await? })
+    }
+
+    /// The claims whose runs live; removes nothing.
+    pub(super) async fn living(&self) -> Result<Vec<Other>> {
+        let (_, others) = self.read_all("").await?;
+        let told = self.tell_dead(others).await?;
+        Ok(told.into_iter().filter(|(_, death)| death.is_none()).map(|(other, _)| other).collect())
+    }
+
+    async fn read_all(&self, own: &str) -> Result<(Option<Timestamp>, Vec<Other>)> {
         let (claims, beats) = self.list().await?;
         let own_written = claims.get(own).map(|info| info.modified);
         let others = claims.into_iter().filter(|(name, _)| name != own);
@@ -148,7 +160,7 @@ impl Claims {
             .try_filter_map(|other| std::future::ready(Ok(other)))
             .try_collect()
             .await?;
-        Ok(Seen { own_written, others: self.remove_dead(others).await? })
+        Ok((own_written, others))
     }
 
     async fn list(&self) -> Result<(BTreeMap<String, ObjectInfo>, BTreeMap<String, Timestamp>)> {
@@ -181,24 +193,33 @@ impl Claims {
     }
 
     async fn remove_dead(&self, others: Vec<Other>) -> Result<Vec<Other>> {
-        if others.is_empty() {
-            return Ok(others);
-        }
-        let now = self.store.now().await.map_err(self.failed("tell the age of"))?;
         let mut living = Vec::new();
-        for other in others {
-            let age = now.duration_since(other.last_sign_of_life());
-            let is_stale = !age.is_negative() && age.unsigned_abs() > self.stale;
-            let is_dead = other.claim.as_ref().is_some_and(|claim| self.holder.sees_dead(&claim.holder));
-            if is_stale || is_dead {
-                let name = other.name.clone();
-                let why = if is_dead { "its process is gone" } else { "it was not refreshed for too long" };
-                tracing::warn!("removing the lock of {}: {why}", other.into_held());
-                self.remove(&name).await?;
-            } else {
-                living.push(other);
+        for (other, death) in self.tell_dead(others).await? {
+            match death {
+                Some(why) => {
+                    let name = other.name.clone();
+                    tracing::warn!("removing the lock of {}: {why}", other.into_held());
+                    self.remove(&name).await?;
+                }
+                None => living.push(other),
             }
         }
         Ok(living)
+    }
+
+    /// With each claim, why its run is dead, if it is.
+    async fn tell_dead(&self, others: Vec<Other>) -> Result<Vec<(Other, Option<&'static str>)>> {
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.store.now().await.map_err(self.failed("tell the age of"))?;
+        let tell = |other: &Other| {
+            let age = now.duration_since(other.last_sign_of_life());
+            let is_stale = !age.is_negative() && age.unsigned_abs() > self.stale;
+            let is_dead = other.claim.as_ref().is_some_and(|claim| self.holder.sees_dead(&claim.holder));
+            let why = if is_dead { "its process is gone" } else { "it was not refreshed for too long" };
+            (is_stale || is_dead).then_some(why)
+        };
+        Ok(others.into_iter().map(|other| (tell(&other), other)).map(|(why, other)| (other, why)).collect())
     }
 }

@@ -198,6 +198,12 @@ impl Locks {
         Ok(seen.others.into_iter().map(Other::into_held).collect())
     }
 
+    /// Like [`Self::held`], and removes nothing.
+    pub async fn seen(&self) -> Result<Vec<Held>> {
+        let living = self.claims.living().await?;
+        Ok(living.into_iter().map(Other::into_held).collect())
+    }
+
     /// Writes a claim and gives it its ticket. Answers also when the claim was first seen, if it was.
     async fn claim(&self, wants: &[Want]) -> Result<(Lock, Option<Timestamp>)> {
         let name = self.claims.new_name();

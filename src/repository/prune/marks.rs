@@ -1,20 +1,23 @@
 //! `marks/NAME.tsv`: keys that no manifest names, a line each; how old a mark is, its object's Last-Modified tells.
 
-use futures_util::{StreamExt, TryStreamExt};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::sparse;
 use crate::archive::{self, gzip};
-use crate::model::{Digest, Key};
+use crate::model::{Digest, Key, RunId};
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
 use crate::repository::lines::lines;
 use crate::repository::{Repository, layout};
-use crate::store::{self, GetOptions, ListOptions, Listed};
+use crate::store::{self, GetOptions, ListOptions, Listed, Precondition};
 
 /// Eight megabytes of bits, however much is marked. With four of them a key, one of a hundred million keys that are not
 /// marked is taken for marked when 100,000 are (six terabytes of packs), and one in a hundred thousand at a million.
 const BITS: usize = 1 << 26;
 const BITS_A_KEY: usize = 4;
+/// Of one file of marks: some four megabytes.
+const MOST_LINES: usize = 50_000;
 
 /// An object of `marks/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +83,7 @@ impl Marked {
         if self.bits.is_empty() {
             self.bits = vec![0; BITS / 64];
         }
-        let file_name = path.rsplit('/').next().unwrap_or_default();
-        let identity = if path.starts_with(layout::PACKS) { pack_identity(file_name) } else { path.to_owned() };
-        for bit in bits(&identity) {
+        for bit in bits(&identity(path)) {
             self.bits[bit / 64] |= 1 << (bit % 64);
         }
     }
@@ -92,8 +93,19 @@ impl Marked {
     }
 }
 
+/// What a path stands for: a pack, whatever is said of it, or an index segment.
+pub(super) fn identity(path: &str) -> String {
+    if let Some(damage) = path.strip_prefix(layout::DAMAGED) {
+        return pack_identity(damage.split('/').next().unwrap_or_default());
+    }
+    match path.strip_prefix(layout::PACKS) {
+        Some(pack) => pack_identity(pack.rsplit('/').next().unwrap_or_default()),
+        None => path.to_owned(),
+    }
+}
+
 /// A pack without the suffix of its codec: no two have one name.
-fn pack_identity(name: &str) -> String {
+pub(super) fn pack_identity(name: &str) -> String {
     let bare = name.split('.').next().unwrap_or_default();
     format!("{}{bare}", layout::PACKS)
 }
@@ -127,20 +139,68 @@ pub(super) async fn mark_files(repository: &Repository) -> Result<Vec<MarkFile>>
 pub(super) async fn read_mark(
     repository: &Repository,
     path: &Key,
-) -> Result<impl futures_util::Stream<Item = Result<Vec<String>>> + Send + use<>> {
+) -> Result<impl Stream<Item = Result<Vec<String>>> + Send + use<>> {
     let subject = path.to_string();
-    let failed = move |error| RepositoryError::from_store(error, "read", subject.clone());
-    let body = match repository.store.get(&repository.address(path)?, GetOptions::default()).await {
-        Ok(object) => object.body,
-        Err(error) if error.kind == store::ErrorKind::NotFound => futures_util::stream::empty().boxed(),
-        Err(error) => return Err(failed(error)),
-    };
-    let subject = path.to_string();
-    Ok(lines(body.map_err(failed), path.to_string()).map_err(move |error| match error.kind {
+    Ok(lines(open(repository, path).await?, path.to_string()).map_err(move |error| match error.kind {
         ErrorKind::Damaged => RepositoryError::new(ErrorKind::Damaged, "read", subject.clone())
             .with_detail("it is no mark of prune's; remove it with your S3 tool, the next prune makes another"),
         _ => error,
     }))
+}
+
+/// Opens an object that may have gone since it was listed, and then has no bytes.
+pub(super) async fn open(repository: &Repository, path: &Key) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let subject = path.to_string();
+    let failed = move |error| RepositoryError::from_store(error, "read", subject.clone());
+    match repository.store.get(&repository.address(path)?, GetOptions::default()).await {
+        Ok(object) => Ok(object.body.map_err(failed).boxed()),
+        Err(error) if error.kind == store::ErrorKind::NotFound => Ok(stream::empty().boxed()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Writes marks, a file after the other, each whole or not at all.
+pub(super) struct MarkWriter<'a> {
+    repository: &'a Repository,
+    run: &'a RunId,
+    text: String,
+    lines: usize,
+    /// What was written so far.
+    pub(super) files: Vec<MarkFile>,
+}
+
+impl<'a> MarkWriter<'a> {
+    pub(super) fn new(repository: &'a Repository, run: &'a RunId) -> Self {
+        Self { repository, run, text: String::new(), lines: 0, files: Vec::new() }
+    }
+
+    /// Adds a line, and answers the number of the file that it will be in.
+    pub(super) async fn push(&mut self, path: &Key) -> Result<usize> {
+        if self.lines == MOST_LINES {
+            self.write().await?;
+        }
+        self.text.push_str(path.as_str());
+        self.text.push('\n');
+        self.lines += 1;
+        Ok(self.files.len())
+    }
+
+    /// Writes what is not written yet. From then on the backups that begin take nothing of what it names.
+    pub(super) async fn write(&mut self) -> Result<()> {
+        if self.lines == 0 {
+            return Ok(());
+        }
+        let number = self.files.len();
+        let name = if number == 0 { format!("{}.tsv", self.run) } else { format!("{}.{number:04}.tsv", self.run) };
+        let path = layout::mark(&name);
+        self.lines = 0;
+        let text = std::mem::take(&mut self.text);
+        self.repository.put(&path, text.into(), Precondition::Overwrite).await?;
+        let head = self.repository.store.head(&self.repository.address(&path)?).await;
+        let head = head.map_err(|error| RepositoryError::from_store(error, "read", path.as_str()))?;
+        self.files.push(MarkFile { path, modified: head.modified });
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +209,6 @@ mod tests {
 
     use super::*;
     use crate::model::{BucketName, Prefix};
-    use crate::store::Precondition;
     use crate::store::memory::MemoryStore;
 
     async fn repository() -> Repository {

@@ -23,8 +23,14 @@
 //!
 //! `backup delete` has the repository for itself, so the manifests that a running backup read stay while it runs.
 
+mod live;
 mod marks;
+mod names;
 mod sparse;
+mod survey;
+mod sweep;
 
 pub use marks::{Marked, marked};
-pub use sparse::sparse_packs;
+pub use sparse::{Sparse, sparse_packs};
+pub use survey::{Leftover, Survey, survey};
+pub use sweep::{Swept, sweep};

@@ -3,12 +3,14 @@
 //! The next backup stores what it still needs of them again, so that they go with the last backup that names them. The
 //! list is a hint: what is wrong with it costs room, never contents.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::model::Key;
 use crate::model::index::is_pack_name;
 use crate::repository::error::{ErrorKind, Result};
 use crate::repository::{Repository, layout};
+use crate::store::Precondition;
 
 /// As many packs as a backup copies out of at most: that is 16 GiB of packs, and 4 GiB of contents.
 pub(super) const MOST_PACKS: usize = 256;
@@ -17,6 +19,43 @@ pub(super) const PATH: &str = "marks/sparse.tsv";
 
 pub(super) fn path() -> Key {
     layout::mark("sparse.tsv")
+}
+
+/// A pack of which little is named.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Sparse {
+    /// As index rows name it.
+    pub name: String,
+    pub live_bytes: u64,
+    pub size: u64,
+}
+
+/// By the part that is named, then by name.
+impl Ord for Sparse {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let part = |live: u64, size: u64| u128::from(live) * u128::from(size);
+        let parts = part(self.live_bytes, other.size).cmp(&part(other.live_bytes, self.size));
+        parts.then_with(|| self.name.cmp(&other.name)).then_with(|| self.size.cmp(&other.size))
+    }
+}
+
+impl PartialOrd for Sparse {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Writes the list in place of the one before, where it is another.
+pub(super) async fn write(repository: &Repository, packs: &[Sparse]) -> Result<()> {
+    let line = |sparse: &Sparse| format!("{}\t{}\t{}\n", sparse.name, sparse.live_bytes, sparse.size);
+    let text: String = packs.iter().map(line).collect::<Vec<_>>().concat();
+    let found = repository.get(&path()).await;
+    match found {
+        Ok(None) if text.is_empty() => Ok(()),
+        Ok(Some(found)) if found == text.as_bytes() => Ok(()),
+        Err(error) if error.kind != ErrorKind::Damaged => Err(error),
+        _ => repository.put(&path(), text.into(), Precondition::Overwrite).await,
+    }
 }
 
 /// The packs, by the names that index rows give them, that the next backup should leave: what it needs of them goes into
@@ -42,7 +81,6 @@ mod tests {
 
     use super::*;
     use crate::model::{BucketName, Prefix};
-    use crate::store::Precondition;
     use crate::store::memory::MemoryStore;
 
     #[tokio::test]

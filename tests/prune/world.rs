@@ -1,0 +1,205 @@
+//! A live bucket and a repository in memory, and the runs on them as the commands make them: each under its own lock.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "helpers of tests, of which each binary uses a part"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dcs::archive::gzip::Level;
+use dcs::model::manifest::Origins;
+use dcs::model::{Attributes, BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, Silent};
+use dcs::repository::locks::{Holder, Locks, Timing, Want};
+use dcs::repository::pack::{PackInfo, read_pack_list};
+use dcs::repository::partial::PartialWriter;
+use dcs::repository::{Repository, index, layout};
+use dcs::steps::backup::{self, BackupOptions};
+use dcs::steps::delete_backups::{self, DeleteOptions};
+use dcs::steps::files::FilesOptions;
+use dcs::steps::prune::{self, Pruned};
+use dcs::steps::verify::{self, Level as Depth};
+use dcs::steps::{Context, Result};
+use dcs::store::memory::MemoryStore;
+use dcs::store::{ObjectStore, Precondition};
+use futures_util::TryStreamExt;
+use jiff::SignedDuration;
+use tempfile::TempDir;
+
+use crate::support;
+
+pub const NO_GRACE: Duration = Duration::ZERO;
+const LONG: Duration = Duration::from_secs(600);
+
+#[derive(Clone)]
+pub struct World {
+    pub vault: MemoryStore,
+    pub live: MemoryStore,
+    pub books: BucketName,
+    bucket: BucketName,
+    spool: Arc<TempDir>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let world = Self {
+            vault: MemoryStore::new(),
+            live: MemoryStore::new(),
+            books: support::bucket("books"),
+            bucket: support::bucket("vault"),
+            spool: Arc::new(support::folder()),
+        };
+        world.live.create_bucket(&world.books).await.unwrap();
+        Repository::init(world.store(), world.bucket.clone(), prefix()).await.unwrap();
+        world
+    }
+
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.vault.clone())
+    }
+
+    pub async fn put(&self, key: &str, content: &[u8]) {
+        let at = support::at(&self.books, key);
+        let body = content.to_vec().into();
+        self.live.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
+    }
+
+    pub async fn remove(&self, key: &str) {
+        self.live.delete(&support::at(&self.books, key)).await.unwrap();
+    }
+
+    pub async fn context(&self, vault: Arc<dyn ObjectStore>) -> Context {
+        Context {
+            run: RunId::create(),
+            host: "atlas".to_owned(),
+            repository: Repository::open(vault, self.bucket.clone(), prefix()).await.unwrap(),
+            stores: BTreeMap::from([("live".to_owned(), Arc::new(self.live.clone()) as Arc<dyn ObjectStore>)]),
+            databases: BTreeMap::new(),
+            spool: self.spool.path().to_owned(),
+            progress: Arc::new(Silent),
+            transfers: 4,
+        }
+    }
+
+    pub async fn sound(&self) -> Context {
+        self.context(self.store()).await
+    }
+
+    /// A backup of the files, begun a second after whatever was before.
+    pub async fn back_up(&self) -> Manifest {
+        self.back_up_through(self.store()).await.unwrap()
+    }
+
+    pub async fn back_up_through(&self, vault: Arc<dyn ObjectStore>) -> Result<Manifest> {
+        self.vault.advance_clock(SignedDuration::from_secs(1));
+        let context = self.context(vault).await;
+        let lock = locks(&context, "backup files").acquire(&[Want::shared(Want::REPOSITORY)], LONG).await?;
+        let source = FileSource { store: "live".to_owned(), bucket: Some(self.books.clone()), prefix: Prefix::root() };
+        let options = BackupOptions {
+            kind: BackupKind::Files,
+            note: None,
+            databases: Vec::new(),
+            files: vec![source],
+            how: FilesOptions::default(),
+            config: Vec::new(),
+            capture: Vec::new(),
+            level: Level::default(),
+            workers: 2,
+            origins: Origins::default(),
+        };
+        let result = match backup::plan(&context, options).await {
+            Ok(plan) => backup::execute(&context, plan).await,
+            Err(error) => Err(error),
+        };
+        lock.release().await?;
+        result
+    }
+
+    pub async fn delete(&self, id: &BackupId) {
+        let context = self.sound().await;
+        let lock = locks(&context, "backup delete").acquire(&[Want::exclusive(Want::REPOSITORY)], LONG).await.unwrap();
+        let options = DeleteOptions { ids: vec![id.clone()], even_the_last: true };
+        let plan = delete_backups::plan(&context, options).await.unwrap();
+        delete_backups::execute(&context, plan, &lock.lease()).await.unwrap();
+        lock.release().await.unwrap();
+    }
+
+    pub async fn prune(&self, grace: Duration) -> Pruned {
+        self.prune_through(self.store(), grace).await.unwrap()
+    }
+
+    pub async fn prune_through(&self, vault: Arc<dyn ObjectStore>, grace: Duration) -> Result<Pruned> {
+        let context = self.context(vault).await;
+        let locks = locks(&context, "backup prune");
+        let lock = locks.acquire(&[Want::exclusive(Want::PRUNE)], LONG).await?;
+        let result = match prune::plan(&context, &locks, grace).await {
+            Ok(plan) => prune::execute(&context, &locks, plan, &lock.lease()).await,
+            Err(error) => Err(error),
+        };
+        lock.release().await?;
+        result
+    }
+
+    /// What is left of a run that was killed after it stored `key`: the pack, and the partial list that names it.
+    pub async fn interrupted_backup_of(&self, key: &str, content: &[u8]) -> (BackupId, PackInfo) {
+        self.put(key, content).await;
+        let manifest = self.back_up().await;
+        let repository = self.sound().await.repository;
+        let files = manifest.files.as_ref().unwrap();
+        let rows: Vec<_> = index::read_index(&repository, files.segments.clone()).try_collect().await.unwrap();
+        let row = rows.into_iter().find(|row| row.key.as_str() == key).unwrap();
+        let packs = read_pack_list(repository.open_artefact(&files.pack_list), String::new());
+        let packs: Vec<_> = packs.try_collect().await.unwrap();
+        let pack = packs.into_iter().find(|pack| pack.name == row.pieces[0].pack).unwrap();
+        let mut partial = PartialWriter::new(repository.clone(), manifest.id.clone());
+        partial.pack(&pack);
+        partial.row(&row);
+        partial.write().await.unwrap();
+        for path in [layout::manifest(&manifest.id), layout::sums(&manifest.id)] {
+            repository.remove(&path).await.unwrap();
+        }
+        (manifest.id, pack)
+    }
+
+    /// The names of what lies in a folder of the repository.
+    pub async fn names(&self, folder: &str) -> Vec<String> {
+        let keys = support::keys_below(&self.vault, &self.bucket, &format!("{}{folder}", prefix())).await;
+        keys.into_iter().map(|key| key.as_str().strip_prefix(prefix().as_str()).unwrap().to_owned()).collect()
+    }
+
+    pub async fn backups(&self) -> Vec<Manifest> {
+        let backups = self.sound().await.repository.backups().await.unwrap();
+        backups.found.into_iter().map(|backup| backup.manifest.unwrap()).collect()
+    }
+
+    /// Every listed backup is whole, to the last byte.
+    pub async fn assert_sound(&self, told: &str) {
+        let context = self.sound().await;
+        for manifest in self.backups().await {
+            let verified = verify::verify(&context, &manifest, Depth::Contents).await.unwrap();
+            assert_eq!(verified.findings, [], "{told}: {}", manifest.id);
+        }
+    }
+
+    /// The keys of a backup, with the digests of their contents.
+    pub async fn listed(&self, manifest: &Manifest) -> Vec<String> {
+        let repository = self.sound().await.repository;
+        let segments = manifest.files.as_ref().unwrap().segments.clone();
+        let rows: Vec<_> = index::read_index(&repository, segments).try_collect().await.unwrap();
+        rows.into_iter().map(|row| row.key.to_string()).collect()
+    }
+}
+
+pub fn prefix() -> Prefix {
+    Prefix::new("dcs/").unwrap()
+}
+
+/// The locks as the commands take them, but looked at more often.
+pub fn locks(context: &Context, command: &str) -> Locks {
+    let millisecond = Duration::from_millis(1);
+    let timing = Timing { poll: millisecond, longest_poll: millisecond, ..Timing::default() };
+    Locks::of(&context.repository, Holder::this_process(RunId::create(), command)).with_timing(timing)
+}
