@@ -1,5 +1,4 @@
 //! Prune: what no backup names goes, after its time, and never what one names.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::time::Duration;
 
