@@ -83,7 +83,7 @@ impl Backup {
             origins: Origins::default(),
         };
         let plan = backup::plan(&context, options).await.unwrap();
-        let manifest = backup::execute(&context, plan).await.unwrap();
+        let manifest = backup::execute(&context, plan, None).await.unwrap();
         Self { spool, vault, manifest }
     }
 

@@ -3,23 +3,36 @@
 //! Memory grows with what is wrong, not with what there is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures_util::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 
 use super::error::{RepositoryError, Result};
 use super::pack::PackInfo;
+use super::prune::Marked;
 use super::{Repository, layout};
 use crate::model::index::is_pack_name;
 use crate::store::{ListOptions, Listed};
 
 /// Packs that no new row may name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Unusable {
     packs: BTreeSet<String>,
+    marked: Arc<Marked>,
 }
 
 impl Unusable {
+    /// Those that prune means to remove; more may be added.
+    pub fn marked(marked: Arc<Marked>) -> Self {
+        Self { packs: BTreeSet::new(), marked }
+    }
+
     pub fn contains(&self, pack: &str) -> bool {
+        self.is_lost(pack) || self.marked.is_pack_marked(pack)
+    }
+
+    /// Whether the pack is missing, short or damaged.
+    pub fn is_lost(&self, pack: &str) -> bool {
         self.packs.contains(pack)
     }
 
@@ -31,10 +44,12 @@ impl Unusable {
         self.packs.extend(others.packs);
     }
 
+    /// Whether none is lost.
     pub fn is_empty(&self) -> bool {
         self.packs.is_empty()
     }
 
+    /// Those that are lost, by name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.packs.iter().map(String::as_str)
     }
@@ -47,12 +62,11 @@ struct ListedPack {
 }
 
 impl Repository {
-    /// Finds which of `packs`, which come sorted by name, are missing or have another size.
-    pub async fn missing_packs<S>(&self, packs: S) -> Result<Unusable>
+    /// Adds those of `packs`, which come sorted by name, that are missing or have another size.
+    pub async fn add_missing<S>(&self, packs: S, unusable: &mut Unusable) -> Result<()>
     where
         S: Stream<Item = Result<PackInfo>> + Send,
     {
-        let mut unusable = Unusable::default();
         let mut packs = std::pin::pin!(packs);
         let mut listed = std::pin::pin!(self.list_packs().peekable());
         while let Some(pack) = packs.try_next().await? {
@@ -65,7 +79,7 @@ impl Repository {
                 unusable.insert(pack.name);
             }
         }
-        Ok(unusable)
+        Ok(())
     }
 
     /// Adds the packs that a verification, or somebody, has marked as damaged.
@@ -101,8 +115,6 @@ impl Repository {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use futures_util::stream;
 
     use super::*;
@@ -124,7 +136,8 @@ mod tests {
         }
         let said =
             [pack("bcdf2345", 5), pack("bcdf2346", 5), pack("bdbb2222", 4), pack("z222z222", 5), pack("zzzz9999", 5)];
-        let mut unusable = repository.missing_packs(stream::iter(said.map(Ok))).await.unwrap();
+        let mut unusable = Unusable::default();
+        repository.add_missing(stream::iter(said.map(Ok)), &mut unusable).await.unwrap();
         assert_eq!(unusable.names().collect::<Vec<_>>(), ["bcdf2346", "bdbb2222", "zzzz9999"]);
         let mark = crate::model::Key::new("damaged/z222z222/k3x9.tsv").unwrap();
         repository.put(&mark, "".into(), Precondition::Overwrite).await.unwrap();

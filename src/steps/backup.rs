@@ -15,6 +15,7 @@ use crate::archive::gzip::Level;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
+use crate::repository::locks::Lease;
 use crate::repository::{Repository, layout};
 use crate::store::transfer;
 
@@ -91,8 +92,9 @@ impl fmt::Display for BackupPlan {
     }
 }
 
-/// Carries the plan out and publishes the manifest. Problems with single objects are in the manifest's report.
-pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
+/// Carries the plan out and publishes the manifest, if `lease`, the run's claim on the repository, still holds by then.
+/// Problems with single objects are in the manifest's report.
+pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>) -> Result<Manifest> {
     let options = plan.options;
     sweep_uploads(context).await;
     let (id, started_at) = new_id(context, options.kind).await?;
@@ -132,6 +134,10 @@ pub async fn execute(context: &Context, plan: BackupPlan) -> Result<Manifest> {
 
     // 4. The manifest, last: everything it names is stored and confirmed.
     manifest.finished_at = context.repository.now().await?;
+    if let Some(lease) = lease {
+        // Whoever took it away may have removed what this run relies upon.
+        lease.ensure_held().await?;
+    }
     context.repository.publish(&manifest).await?;
     Ok(manifest)
 }

@@ -121,3 +121,61 @@ async fn a_pack_that_goes_while_the_backup_runs_is_stored_again() {
     assert!(!packs(&world, &files).await.contains(&names[0]));
     assert_eq!(world.held(&files).await, world.objects().await);
 }
+
+#[tokio::test]
+async fn what_prune_means_to_remove_is_not_there_and_what_is_mostly_dead_is_moved() {
+    let world = World::new().await;
+    for n in 0..10 {
+        world.put(&format!("books/{n}"), &noise(n, 3000)).await;
+    }
+    world.put("books/large", &noise(100, 5 << 20)).await;
+    let first = world.backup().await;
+    let pack = packs(&world, &first).await.remove(0);
+    let write = async |path: Key, text: String| {
+        let at = Address::new(bucket("vault"), path);
+        world.vault.inner.put(&at, text.into(), &Attributes::default(), Precondition::Overwrite).await.unwrap();
+    };
+    write(layout::mark("sparse.tsv"), format!("{pack}\t100\t10000\n")).await;
+    world.live.take_calls();
+    let context = world.context().await;
+    let moved = world.try_backup(&context).await.unwrap().files.unwrap();
+    assert_eq!((world.live_calls("get"), moved.effort.repacked, moved.effort.read), (0, 11, 0));
+    assert_eq!(world.held(&moved).await, world.objects().await);
+    assert!(!packs(&world, &moved).await.contains(&pack));
+
+    let pack = packs(&world, &moved).await.remove(0);
+    let marked = format!("{}\n{}\n", layout::pack(&pack), moved.segments[0].part.path);
+    write(layout::mark("run.tsv"), marked).await;
+    let third = world.backup().await;
+    assert_eq!(third.effort.read, 11);
+    assert!(!packs(&world, &third).await.contains(&pack));
+    assert!(third.segments.iter().all(|segment| segment.part.path != moved.segments[0].part.path));
+    let healed = crate::support::keys_below(&*world.vault.inner, &bucket("vault"), "damaged/").await;
+    assert!(healed.is_empty(), "nothing was damaged: {healed:?}");
+}
+
+#[tokio::test]
+async fn a_segment_that_went_bad_is_not_taken_for_the_one_that_is_written() {
+    use dcs::repository::index::{IndexWriter, read_index};
+    let world = World::new().await;
+    world.put("books/a", &noise(1, 3000)).await;
+    let files = world.backup().await;
+    let repository = world.repository().await;
+    let rows: Vec<_> = read_index(&repository, files.segments.clone()).try_collect().await.unwrap();
+    let path = files.segments[0].part.path.clone();
+    let mut bytes = repository.get(&path).await.unwrap().unwrap().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    // Of the right length, and damaged.
+    let at = Address::new(bucket("vault"), path.clone());
+    world.vault.inner.put(&at, bytes.into(), &Attributes::default(), Precondition::Overwrite).await.unwrap();
+    assert!(read_index(&repository, files.segments.clone()).try_collect::<Vec<_>>().await.is_err());
+
+    let mut writer = IndexWriter::new(repository.clone());
+    for row in rows.clone() {
+        writer.push(row).await.unwrap();
+    }
+    assert_eq!(writer.finish().await.unwrap()[0].part.path, path);
+    let again: Vec<_> = read_index(&repository, files.segments).try_collect().await.unwrap();
+    assert_eq!(again, rows);
+}

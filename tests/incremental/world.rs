@@ -110,7 +110,7 @@ impl World {
         // Ids tell the second, and the memory's clock need not stand still for it.
         self.vault.inner.advance_clock(jiff::SignedDuration::from_secs(2));
         let plan = backup::plan(context, options).await?;
-        backup::execute(context, plan).await
+        backup::execute(context, plan, None).await
     }
 
     /// Backs up and compares what the backup holds with what is live.

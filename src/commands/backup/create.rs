@@ -158,9 +158,7 @@ async fn create(
     let context = session.context(repository, stores, databases, &Places::default(), common.dry_run)?;
 
     // Look at everything before anything is written, and stay out of the way of a restore.
-    if !common.dry_run {
-        session.lock_to_read(&context, &options.files).await?;
-    }
+    let lease = if common.dry_run { None } else { Some(session.lock_to_read(&context, &options.files).await?) };
     if with_config && !options.config.is_empty() {
         session.ui().note("the backup of the configuration is not encrypted and may hold secrets");
     }
@@ -172,7 +170,7 @@ async fn create(
     }
 
     // Do it, and tell the truth about it.
-    let manifest = backup::execute(&context, plan).await?;
+    let manifest = backup::execute(&context, plan, lease.as_ref()).await?;
     let code = if manifest.is_good() { ExitCode::Done } else { ExitCode::Problems };
     session.ui().report(&summary(&manifest), &Answer { code, manifest: &manifest })?;
     if code == ExitCode::Problems {

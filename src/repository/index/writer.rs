@@ -1,5 +1,8 @@
 //! Writes the segments of an index as its rows come.
 
+use std::sync::Arc;
+
+use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use tokio::task::JoinHandle;
 
@@ -8,7 +11,9 @@ use crate::archive::gzip::{Encoder, Level};
 use crate::archive::{self, blocking};
 use crate::model::manifest::{Part, Segment};
 use crate::model::{Attributes, IndexRow};
+use crate::repository::artefact::Depth;
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
+use crate::repository::prune::Marked;
 use crate::repository::{Repository, layout};
 use crate::store::{self, Precondition};
 
@@ -23,6 +28,7 @@ const BATCH_BYTES: usize = 512 << 10;
 /// Takes rows in order and stores them in segments. A segment that is there already is not stored again.
 pub struct IndexWriter {
     repository: Repository,
+    marked: Arc<Marked>,
     last: Option<IndexRow>,
     /// Lines not yet compressed.
     lines: String,
@@ -39,8 +45,14 @@ pub struct IndexWriter {
 
 impl IndexWriter {
     pub fn new(repository: Repository) -> Self {
+        Self::avoiding(repository, Arc::default())
+    }
+
+    /// Writes nothing under a name that is marked: it could be removed a moment later.
+    pub fn avoiding(repository: Repository, marked: Arc<Marked>) -> Self {
         Self {
             repository,
+            marked,
             last: None,
             lines: String::new(),
             encoder: Some(Encoder::new(Level::default())),
@@ -104,7 +116,8 @@ impl IndexWriter {
         self.segment_bytes = 0;
         // One segment is stored while the next is made, never more.
         self.confirm().await?;
-        self.storing = Some(tokio::spawn(store_segment(self.repository.clone(), encoder, rows, first)));
+        self.storing =
+            Some(tokio::spawn(store_segment(self.repository.clone(), self.marked.clone(), encoder, rows, first)));
         Ok(())
     }
 
@@ -123,26 +136,45 @@ fn ends_segment(row: &IndexRow) -> bool {
     number.is_multiple_of(ONE_KEY_IN)
 }
 
-async fn store_segment(repository: Repository, encoder: Encoder, rows: u64, first: Option<String>) -> Result<Segment> {
-    let (bytes, sha256) = blocking(move || {
-        let bytes = encoder.finish();
-        let sha256 = archive::sha256(&bytes);
-        (bytes, sha256)
-    })
-    .await;
+async fn store_segment(
+    repository: Repository,
+    marked: Arc<Marked>,
+    encoder: Encoder,
+    rows: u64,
+    first: Option<String>,
+) -> Result<Segment> {
+    let (bytes, sha256) = blocking(move || marked.unmarked_segment(encoder.finish())).await;
     let path = layout::index_segment(&sha256);
     let size = bytes.len() as u64;
-    let at = repository.address(&path)?;
-    let failed = |error| RepositoryError::from_store(error, "store", path.as_str());
-    match repository.store.head(&at).await {
-        Ok(head) if head.size == size => {}
-        Err(error) if error.kind != store::ErrorKind::NotFound => return Err(failed(error)),
-        // Absent, or left short by who knows what: the name says what it must be.
-        _ => {
-            let attributes = Attributes { content_type: Some("application/gzip".to_owned()), ..Attributes::default() };
-            let put = repository.store.put(&at, bytes.into(), &attributes, Precondition::Overwrite);
-            put.await.map_err(failed)?;
-        }
+    let part = Part { path, size, sha256 };
+    if !is_stored(&repository, &part, &bytes).await? {
+        let attributes = Attributes { content_type: Some("application/gzip".to_owned()), ..Attributes::default() };
+        let at = repository.address(&part.path)?;
+        let put = repository.store.put(&at, bytes.into(), &attributes, Precondition::Overwrite);
+        put.await.map_err(|error| RepositoryError::from_store(error, "store", part.path.as_str()))?;
     }
-    Ok(Segment { part: Part { path, size, sha256 }, rows, first })
+    Ok(Segment { part, rows, first })
+}
+
+/// Whether a segment is there as it should be. Its name says what it must be; what it is, the store's own digest says, or a
+/// reading where the store makes none.
+async fn is_stored(repository: &Repository, part: &Part, bytes: &[u8]) -> Result<bool> {
+    let at = repository.address(&part.path)?;
+    let head = match repository.store.head(&at).await {
+        Ok(head) => head,
+        Err(error) if error.kind == store::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(RepositoryError::from_store(error, "store", part.path.as_str())),
+    };
+    if head.size != part.size {
+        return Ok(false);
+    }
+    if head.etag == format!("{:x}", md5::compute(bytes)) {
+        return Ok(true);
+    }
+    let mut checks = std::pin::pin!(repository.check_parts(vec![part.clone()], Depth::Checksum));
+    match checks.next().await {
+        Some((_, Err(error))) if error.kind == ErrorKind::Damaged => Ok(false),
+        Some((_, Err(error))) => Err(error),
+        Some((_, Ok(()))) | None => Ok(true),
+    }
 }

@@ -67,8 +67,8 @@ impl Run<'_> {
     async fn gone(&self, stored: &StoredList) -> Result<Unusable> {
         let raw = self.context.repository.open_artefact(&stored.artefact);
         let list = read_pack_list(raw, layout::pack_list(self.id).to_string());
-        let mut gone = self.context.repository.missing_packs(list).await?;
-        gone.extend(stored.unknown.clone());
+        let mut gone = stored.unknown.clone();
+        self.context.repository.add_missing(list, &mut gone).await?;
         Ok(gone)
     }
 

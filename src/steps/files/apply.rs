@@ -86,6 +86,7 @@ impl<'a> Apply<'a> {
         let repository = &context.repository;
         done.tally = Tally::new();
         Self {
+            index: IndexWriter::avoiding(repository.clone(), standing.marked.clone()),
             context,
             options,
             standing,
@@ -94,7 +95,6 @@ impl<'a> Apply<'a> {
             healing,
             done,
             writer: PackWriter::new(repository.clone(), pack_options),
-            index: IndexWriter::new(repository.clone()),
             partial: PartialWriter::new(repository.clone(), id.clone()),
             in_run: Known::default(),
             is_new: VecDeque::new(),

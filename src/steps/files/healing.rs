@@ -38,7 +38,7 @@ impl Healing {
         let line = format!("{}\t{}\t{}\n", row.sha256, row.size, pieces(&row.pieces));
         let mut packs: Vec<&str> = old.pieces.iter().map(|piece| piece.pack.as_str()).collect();
         packs.dedup();
-        for pack in packs.into_iter().filter(|pack| unusable.contains(pack)) {
+        for pack in packs.into_iter().filter(|pack| unusable.is_lost(pack)) {
             self.sorter.push(pack, line.as_str()).await?;
         }
         Ok(())

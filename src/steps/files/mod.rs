@@ -8,6 +8,7 @@
 //! 4. What moved to the trash or back meanwhile, and what lay in packs that went away meanwhile, is looked at again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::TryStreamExt;
 
@@ -24,6 +25,8 @@ use super::{Context, Result, StepError};
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
 use crate::model::{BackupId, BucketName, Prefix, Problem, Report};
 use crate::repository::parents::{Parent, Parents};
+use crate::repository::prune::{self, Marked};
+use crate::repository::standing::Unusable;
 use crate::store::{ErrorKind, ObjectStore};
 
 mod again;
@@ -64,6 +67,8 @@ pub async fn back_up_files(
     files: &FilesOptions,
     report: &mut Report,
 ) -> Result<FilesComponent> {
+    // In this order: see the page of `repository::prune` for why.
+    let marked = Arc::new(prune::marked(&context.repository).await?);
     let mut parents = context.repository.parents().await?;
     if files.full {
         parents = Parents { good: parents.good, ..Parents::default() };
@@ -71,7 +76,7 @@ pub async fn back_up_files(
     for remark in &parents.remarks {
         context.progress.note(&format!("{remark}; an older backup is compared with, or none"));
     }
-    let run = Run { context, id, sources, options, files, parents: &parents };
+    let run = Run { context, id, sources, options, files, parents: &parents, marked };
     let clean = report.clone();
     let (component, has_partials) = match Box::pin(run.attempt(false, report)).await {
         Err(StepError::Store(error)) if error.kind == ErrorKind::Unsupported => {
@@ -97,6 +102,7 @@ struct Run<'a> {
     options: &'a StoreOptions,
     files: &'a FilesOptions,
     parents: &'a Parents,
+    marked: Arc<Marked>,
 }
 
 /// What a pass over the sources came to.
@@ -151,14 +157,16 @@ impl Run<'_> {
     /// What of the earlier backups can be relied upon. Tells `packs` of all packs that are there.
     async fn standing(&self, packs: &mut PackList) -> Result<Arc<Standing>> {
         let Self { context, parents, .. } = *self;
-        let mut standing = Standing::default();
+        let unusable = Unusable::marked(self.marked.clone());
+        let mut standing = Standing { unusable, marked: self.marked.clone(), ..Standing::default() };
         if parents.newest.is_some() || !parents.partials.is_empty() {
             let mut known = std::pin::pin!(ancestry::known_packs(context, parents).await?);
             while let Some(pack) = known.try_next().await? {
                 packs.know(&pack).await?;
             }
             let known = ancestry::known_packs(context, parents).await?;
-            standing.unusable = context.repository.missing_packs(known).await?;
+            context.repository.add_missing(known, &mut standing.unusable).await?;
+            standing.sparse = prune::sparse_packs(&context.repository).await?;
             context.repository.add_damaged(&mut standing.unusable).await?;
             let bad = standing.unusable.names().count() as u64;
             if bad > 0 {
@@ -200,7 +208,9 @@ impl Run<'_> {
             return Ok(Pass { segments, done });
         };
         let (changes, wanted, tally) = collect(context, found, report).await?;
-        if changes.count == 0 && !lost.load(std::sync::atomic::Ordering::Relaxed) {
+        let is_marked = |segment: &Segment| self.marked.is_segment_marked(&segment.part.path);
+        let keeps_index = !lost.load(Ordering::Relaxed) && !parent.files.segments.iter().any(is_marked);
+        if changes.count == 0 && keeps_index {
             done.effort.unchanged = tally.values().map(|(objects, _)| objects).sum();
             done.tally = tally;
             self.use_all(parent, packs).await?;

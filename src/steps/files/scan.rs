@@ -16,6 +16,7 @@ use super::super::{Context, Result, StepError};
 use super::ancestry::{Candidates, is_usable};
 use super::changes::{Change, Listed};
 use crate::model::{IndexRow, Problem};
+use crate::repository::prune::Marked;
 use crate::repository::standing::Unusable;
 use crate::store::{ErrorKind, ListOptions, ObjectInfo, StoreError, dir};
 
@@ -36,8 +37,10 @@ pub(super) enum Found {
 /// What rows are judged by.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    /// Packs that are missing, short or damaged: what lies there is read again.
+    /// Packs that are missing, short, damaged or about to be removed: what lies there is read again.
     pub(super) unusable: Unusable,
+    /// What prune means to remove.
+    pub(super) marked: Arc<Marked>,
     /// Packs that are mostly dead: what lives there is moved.
     pub(super) sparse: BTreeSet<String>,
     /// When the parent's listing began, by the store's clock.

@@ -113,7 +113,7 @@ impl System {
             origins: Origins::default(),
         };
         let plan = backup::plan(context, options).await?;
-        backup::execute(context, plan).await
+        backup::execute(context, plan, None).await
     }
 
     /// Restores databases and files of a backup by the library, as `restore-complete` does.
