@@ -125,12 +125,22 @@ impl fmt::Display for IndexRow {
         if self.pieces.is_empty() {
             formatter.write_str("-")?;
         }
-        for (index, Piece { pack, offset, length }) in self.pieces.iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            write!(formatter, "{comma}{pack}:{offset}:{length}")?;
-        }
-        Ok(())
+        write_pieces(&self.pieces, formatter)
     }
+}
+
+/// Writes places as an index has them, comma-separated.
+pub fn write_pieces(pieces: &[Piece], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, Piece { pack, offset, length }) in pieces.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(formatter, "{comma}{pack}:{offset}:{length}")?;
+    }
+    Ok(())
+}
+
+/// Reads what [`write_pieces`] wrote.
+pub fn parse_pieces(list: &str) -> Option<Vec<Piece>> {
+    list.split(',').map(parse_piece).collect()
 }
 
 impl FromStr for IndexRow {
@@ -148,7 +158,7 @@ impl FromStr for IndexRow {
         };
         let pieces = match fields[7] {
             "-" => Vec::new(),
-            list => list.split(',').map(parse_piece).collect::<Option<_>>().ok_or_else(|| bad(7))?,
+            list => parse_pieces(list).ok_or_else(|| bad(7))?,
         };
         Ok(Self {
             source: fields[0].to_owned().try_into()?,

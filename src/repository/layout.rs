@@ -17,7 +17,7 @@ pub const INDEXES: &str = "indexes/";
 pub const PACKS: &str = "packs/";
 /// The folder of the marks that prune leaves before it removes anything.
 pub const MARKS: &str = "marks/";
-/// The folder of the names of packs found damaged.
+/// The folder of what was found damaged, a folder a pack.
 pub const DAMAGED: &str = "damaged/";
 /// The folder of the audit log.
 pub const RUNS: &str = "runs/";
@@ -130,9 +130,15 @@ pub fn mark(name: &str) -> Key {
     key(format!("{MARKS}{}", segment(name)))
 }
 
+/// `damaged/PACK/`: one that holds anything says that the pack is damaged. The codec is no part of the name.
+pub fn damaged_folder(pack: &str) -> String {
+    let name = pack.split_once('.').map_or(pack, |(name, _)| name);
+    format!("{DAMAGED}{}/", segment(name))
+}
+
 /// `damaged/PACK/NAME.tsv`: says that a pack is damaged and, line by line, where content that lay in it was stored again.
 pub fn replacements(pack: &str, name: &str) -> Key {
-    key(format!("{DAMAGED}{}/{}.tsv", segment(pack), segment(name)))
+    key(format!("{}{}.tsv", damaged_folder(pack), segment(name)))
 }
 
 pub fn run(at: Timestamp, run: &RunId) -> Key {

@@ -3,6 +3,7 @@
 //! Everything here is about one repository: a bucket, or a prefix of one, that holds `repository.json`.
 
 pub mod artefact;
+pub mod damage;
 pub mod error;
 pub mod index;
 pub mod layout;

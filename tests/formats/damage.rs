@@ -1,13 +1,15 @@
 //! What damage costs: the objects and rows that it lies in, by name, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dcs::model::manifest::Segment;
-use dcs::model::{IndexRow, Piece};
+use dcs::model::{IndexRow, Piece, RunId};
+use dcs::repository::damage::{Replacement, Replacements, mark_damaged};
 use dcs::repository::index::read_index;
-use dcs::repository::pack::{Fetched, PackOptions};
-use dcs::repository::{ErrorKind, layout};
-use futures_util::StreamExt;
+use dcs::repository::pack::{Fetched, Finished, PackOptions, read_sound};
+use dcs::repository::{ErrorKind, Repository, layout};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{bytes_of, fetch, index, noise, overwrite, read, repository, row, text, write};
 
@@ -134,4 +136,80 @@ async fn a_segment_that_is_not_what_the_manifest_says_is_damage() {
     let twice = [segments.clone(), segments.clone()].concat();
     failure(twice).await;
     assert_eq!(read_index(&repository, segments).count().await, 10_000);
+}
+
+/// Says of `from`'s contents that they lie in `to` too.
+async fn write_down(repository: &Repository, from: &Finished, to: &Finished) {
+    let lines = to.rows.iter().map(|row| {
+        let (sha256, size, pieces) = (row.sha256, row.size, row.pieces.clone());
+        let line = Replacement { sha256, size, pieces }.to_string();
+        assert_eq!(line.parse::<Replacement>().unwrap().to_string(), line);
+        format!("{line}\n")
+    });
+    let text: String = std::iter::once("no line of such a list\n".to_owned()).chain(lines).collect();
+    overwrite(repository, &layout::replacements(&from.packs[0].name, "a-run"), text.into_bytes()).await;
+}
+
+/// The keys that read whole, from wherever.
+async fn sound(repository: &Repository, rows: &[IndexRow]) -> Vec<String> {
+    let replacements = Arc::new(Replacements::new(repository));
+    let all = stream::iter(rows.to_vec()).map(Ok);
+    let fetched: Vec<Fetched> = read_sound(repository, &replacements, all, 2).try_collect().await.unwrap();
+    let mut keys = Vec::new();
+    for fetched in fetched {
+        match fetched {
+            Fetched::Whole(row, _) => keys.push(row.key.to_string()),
+            Fetched::Large(row) if read(repository, &row).await.is_ok() => keys.push(row.key.to_string()),
+            Fetched::Large(row) => {
+                keys.extend(replacements.sound(&row).await.unwrap().map(|row| row.key.to_string()));
+            }
+            Fetched::Failed(_, error) => assert_eq!(error.kind, ErrorKind::Damaged),
+        }
+    }
+    keys.sort();
+    keys
+}
+
+#[tokio::test]
+async fn what_was_stored_again_is_read_where_its_own_place_is_damaged() {
+    let (repository, _) = repository().await;
+    let objects = [("a", text(3000, 1)), ("b", noise(3000, 2)), ("large", noise(9 << 20, 3))];
+    let first = write(&repository, &objects, PackOptions::default()).await;
+    let second = write(&repository, &objects[1..], PackOptions::default()).await;
+    let third = write(&repository, &objects[2..], PackOptions::default()).await;
+    let remove = async |finished: &Finished| {
+        let at = repository.address(&layout::pack(&finished.packs[0].name)).unwrap();
+        repository.store.delete(&at).await.unwrap();
+    };
+    assert_eq!(sound(&repository, &first.rows).await, ["a", "b", "large"]);
+    remove(&first).await;
+    assert_eq!(sound(&repository, &first.rows).await, Vec::<String>::new());
+    write_down(&repository, &first, &second).await;
+    assert_eq!(sound(&repository, &first.rows).await, ["b", "large"]);
+    // What was stored again may be damaged too, and be stored a third time.
+    remove(&second).await;
+    write_down(&repository, &second, &third).await;
+    assert_eq!(sound(&repository, &first.rows).await, ["large"]);
+    // A list that leads back to where it began ends.
+    remove(&third).await;
+    write_down(&repository, &third, &first).await;
+    assert_eq!(sound(&repository, &first.rows).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_pack_is_marked_as_damaged_once() {
+    let (repository, _) = repository().await;
+    let finished = write(&repository, &[("a", text(3000, 1))], PackOptions::default()).await;
+    let pack = &finished.packs[0].name;
+    let marks = async || {
+        let keys = crate::support::keys(&*repository.store, &repository.bucket).await;
+        keys.into_iter().filter(|key| key.contains("damaged/")).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let run = RunId::create();
+        mark_damaged(&repository, pack, &run).await.unwrap();
+        assert_eq!(marks().await.len(), 1);
+    }
+    assert!(marks().await[0].contains(&format!("damaged/{pack}/")), "{:?}", marks().await);
+    assert!(!Replacements::new(&repository).any(pack).await.unwrap());
 }

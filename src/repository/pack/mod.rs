@@ -10,6 +10,7 @@ mod members;
 pub mod object;
 mod range;
 pub mod reader;
+mod sound;
 mod upload;
 pub mod writer;
 
@@ -18,6 +19,7 @@ pub use list::{PackInfo, read_pack_list};
 pub use object::{NewObject, Prepared, prepare_small};
 pub use range::read_range;
 pub use reader::read_object;
+pub use sound::read_sound;
 pub use writer::{Finished, PackOptions, PackWriter, Placed};
 
 /// Raw bytes of an object in one piece at most; a larger object is cut.

@@ -189,10 +189,10 @@ fn content(row: &IndexRow, mut raw: Bytes) -> std::result::Result<Bytes, Corrupt
 }
 
 /// Gathers a stream whose length is known and bounded.
-pub(super) async fn collect(
-    body: impl Stream<Item = store::Result<Bytes>> + Send,
+pub(super) async fn collect<E: Send>(
+    body: impl Stream<Item = std::result::Result<Bytes, E>> + Send,
     length: usize,
-) -> store::Result<Bytes> {
+) -> std::result::Result<Bytes, E> {
     let all = body.try_fold(Vec::with_capacity(length), |mut all, chunk| {
         all.extend_from_slice(&chunk);
         std::future::ready(Ok(all))
