@@ -472,6 +472,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l color -d 'Whet
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l skip-damaged -d 'Restore all the rest where something of the backup is missing or damaged; ends in 4 all the same'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l yes -d 'Do not ask'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
@@ -492,6 +493,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l color -d 'W
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l skip-damaged -d 'Restore all the rest where something of the files is missing or damaged; ends in 4 all the same'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l yes -d 'Do not ask'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'

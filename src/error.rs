@@ -139,6 +139,13 @@ fn step(error: &StepError) -> Option<Verdict> {
         StepError::Damaged { .. } => {
             Some((ExitCode::Damage, hints(&["Nothing was changed. Choose another backup: `dcs backup list`."])))
         }
+        StepError::DamagedFiles { .. } => Some((
+            ExitCode::Damage,
+            hints(&[
+                "Nothing was changed. Restore all the rest with `--skip-damaged`, or choose another backup: `dcs backup list`.",
+                "See all damage: `dcs verify ID --level contents`.",
+            ]),
+        )),
         StepError::NotFound { hint, .. } => Some((ExitCode::NotFound, vec![hint.clone()])),
         StepError::NoTrash { hint, .. } => Some((ExitCode::Store, vec![hint.clone()])),
         StepError::Usage { hint, .. } => Some((ExitCode::Usage, vec![hint.clone()])),

@@ -10,22 +10,28 @@ use super::restore::{Targets, choose, show};
 use super::{Outcome, Session, restore_db};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
-use crate::model::{BackupId, BackupKind, Manifest, SourceName};
+use crate::model::{BackupId, BackupKind, Manifest, SourceName, format};
 use crate::repository::Selector;
+use crate::steps::restore::CompleteRestored;
 use crate::steps::restore_database::Restored;
-use crate::steps::restore_files::FilesRestored;
+use crate::steps::restore_files::{FilesRestoreOptions, FilesRestored, Selection};
 use crate::steps::{capture, restore, restore_database, restore_files, verify};
 
 /// Bring the whole system back: databases, files and configuration
 ///
-/// Every part of the backup is checked before anything is touched. Databases are loaded and compared beside the live
-/// ones, then objects are added, and last the databases change places. The configuration is unpacked into
-/// ./dcs-restored-ID for review. Run again after an interruption, it goes on where it was.
+/// Dumps and configuration are read, and packs looked for, before anything is touched. Databases are loaded and compared
+/// beside the live ones, then objects are added, and last the databases change places; they do not where objects turned
+/// out to be damaged, unless with `--skip-damaged`. The configuration is unpacked into ./dcs-restored-ID for review. Run
+/// again after an interruption, it goes on where it was.
 #[derive(Debug, Args)]
 pub struct RestoreCompleteArgs {
     /// A backup's id, `latest`, or `latest~N`
     #[arg(value_name = "ID", default_value = "latest")]
     id: Selector,
+
+    /// Restore all the rest where something of the files is missing or damaged; ends in 4 all the same
+    #[arg(long)]
+    skip_damaged: bool,
 
     #[command(flatten)]
     targets: Targets,
@@ -49,6 +55,9 @@ struct Answer<'a> {
     databases: &'a [Restored],
     files: Option<&'a FilesRestored>,
     config: Option<&'a PathBuf>,
+    /// Databases that were not restored because files are damaged.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    held_back: &'a [String],
 }
 
 /// A folder that holds nothing yet: a configuration is unpacked beside others, never over one.
@@ -91,7 +100,11 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         databases.push(restore_database::plan(&context, component).await?);
     }
     let files = match &manifest.files {
-        Some(files) => Some(restore_files::plan(&context, files, sources, trash).await?),
+        Some(files) => {
+            let selection = Selection::sources(sources);
+            let options = FilesRestoreOptions { selection, to: None, trash, skip_damaged: args.skip_damaged };
+            Some(restore_files::plan(&context, &manifest.id, files, options).await?)
+        }
         None => None,
     };
     let folder = folder_for_review(args.config_to, &manifest.id)?;
@@ -103,6 +116,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         write!(shown, "  configuration to {} for review", folder.display()).ok();
     }
     show(session, &manifest.id, &shown, args.dry_run)?;
+    files.as_ref().map_or(Ok(()), restore_files::FilesRestorePlan::check)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
@@ -110,17 +124,20 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         || files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
     session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
 
-    // Check every byte of the backup before anything is touched.
-    verify::require_intact(&context, &manifest).await?;
+    // Check every byte of dumps and configuration before anything is touched.
+    let mut checked = manifest.clone();
+    checked.files = checked.files.filter(|_| !args.skip_damaged);
+    verify::require_intact(&context, &checked).await?;
 
     // Restore: databases beside the live ones, objects, then the swap.
-    let restored = restore::execute(&context, restore::CompletePlan { databases, files }).await?;
+    let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged };
+    let restored = restore::execute(&context, plan).await?;
     let config = match &manifest.config {
-        Some(component) => {
+        Some(component) if restored.held_back.is_empty() => {
             capture::unpack_configuration(&context, component, folder.clone()).await?;
             Some(folder)
         }
-        None => None,
+        _ => None,
     };
 
     // Report.
@@ -133,12 +150,28 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         writeln!(text, "configuration unpacked into {}: compare it with the live one", folder.display()).ok();
     }
     let files = restored.files.as_ref();
-    let answer = Answer { backup: manifest.id.clone(), databases: &restored.databases, files, config: config.as_ref() };
+    let (backup, databases, held_back) = (manifest.id.clone(), &restored.databases, &restored.held_back);
+    let answer = Answer { backup, databases, files, config: config.as_ref(), held_back };
     session.ui().report(&text, &answer)?;
+    if !restored.held_back.is_empty() {
+        return Err(not_swapped(&restored, &manifest.id));
+    }
     if manifest.incomplete {
         let message = format!("the backup {} is incomplete, and what it lacks was not restored", manifest.id);
         let hint = format!("See what it lacks: `dcs backup show {}`.", manifest.id);
         return Err(CommandError::new(ExitCode::Problems, message).hint(hint));
     }
-    restored.files.as_ref().map_or(Ok(ExitCode::Done), FilesRestored::code_or_problems)
+    restored.files.as_ref().map_or(Ok(ExitCode::Done), |files| files.code_or_problems(&manifest.id))
+}
+
+/// The databases stayed as they were, because their rows would point to objects that are not back.
+fn not_swapped(restored: &CompleteRestored, id: &BackupId) -> CommandError {
+    let damaged = restored.files.iter().map(|files| files.damaged.problem_count).sum();
+    let (names, count) = (restored.held_back.join(", "), format::count(damaged, "object"));
+    let first = restored.files.iter().flat_map(|files| &files.damaged.problems).next();
+    let first = first.map_or_else(String::new, |first| format!(", first {}: {}", first.subject, first.reason));
+    let message = format!("{names} not restored, because {count} of the backup {id} damaged{first}");
+    CommandError::new(ExitCode::Damage, message)
+        .hint(format!("Restore the databases all the same: `dcs restore-complete {id} --skip-damaged`."))
+        .hint(format!("See all damage: `dcs verify {id} --level contents`."))
 }

@@ -7,15 +7,17 @@ use super::restore::{Targets, choose, show};
 use super::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
-use crate::model::{BackupId, Manifest, SourceName};
+use crate::model::{BackupId, Manifest, SourceName, format};
 use crate::repository::Selector;
-use crate::steps::restore_files::{self, FilesRestored};
+use crate::steps::restore_files::{self, FilesRestoreOptions, FilesRestored, Selection};
 use crate::steps::verify;
 
 /// Bring objects back out of a backup
 ///
 /// Adds what is missing, leaves what is the same, and moves what differs to the trash before it is replaced. What is in
-/// the bucket and not in the backup stays.
+/// the bucket and not in the backup stays. Where packs of the backup are missing nothing is begun, unless with
+/// `--skip-damaged`; an object that turns out to be damaged is named, what is live in its place stays, and the rest is
+/// restored: that ends in 4.
 #[derive(Debug, Args)]
 pub struct RestoreFilesArgs {
     /// A backup's id, `latest`, or `latest~N`
@@ -25,6 +27,10 @@ pub struct RestoreFilesArgs {
     /// Restore only this bucket of the backup, as in `live/books`; may be given more than once
     #[arg(long, value_name = "STORE/BUCKET", value_parser = source)]
     only: Vec<SourceName>,
+
+    /// Restore all the rest where something of the backup is missing or damaged; ends in 4 all the same
+    #[arg(long)]
+    skip_damaged: bool,
 
     #[command(flatten)]
     targets: Targets,
@@ -68,25 +74,40 @@ pub(super) async fn run(args: RestoreFilesArgs, session: &Session) -> Outcome {
     }
 
     // Plan: hold every row against what is there now.
-    let plan = restore_files::plan(&context, &files, sources, trash).await?;
+    let selection = Selection::sources(sources);
+    let options = FilesRestoreOptions { selection, to: None, trash, skip_damaged: args.skip_damaged };
+    let plan = restore_files::plan(&context, &manifest.id, &files, options).await?;
     show(session, &manifest.id, &format!("restore files of {}\n{plan}", manifest.id), args.dry_run)?;
+    plan.check()?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
     session.ui().confirm(args.yes || !plan.displaces(), "Restore over the objects that differ?").await?;
 
-    // Check every byte that is needed before anything is touched.
-    verify::require_intact(&context, &manifest).await?;
+    // Check that the backup is of a piece before anything is touched.
+    if !args.skip_damaged {
+        verify::require_intact(&context, &manifest).await?;
+    }
 
     // Add, displace, replace.
     let restored = restore_files::execute(&context, plan).await?;
-    session.ui().report(&restored, &Answer { backup: manifest.id, files: &restored })?;
-    restored.code_or_problems()
+    session.ui().report(&restored, &Answer { backup: manifest.id.clone(), files: &restored })?;
+    restored.code_or_problems(&manifest.id)
 }
 
 impl FilesRestored {
-    /// Done, or exit 3 where single objects failed.
-    pub(super) fn code_or_problems(&self) -> Outcome {
+    /// Done, or exit 3 where single objects failed, or 4 where some are damaged in the backup.
+    pub(super) fn code_or_problems(&self, id: &BackupId) -> Outcome {
+        if let Some(first) = self.damaged.problems.first() {
+            let count = format::count(self.damaged.problem_count, "object");
+            let message = format!(
+                "{count} of the backup {id} damaged and not restored, first {}: {}",
+                first.subject, first.reason
+            );
+            return Err(CommandError::new(ExitCode::Damage, message)
+                .hint(format!("See all damage: `dcs verify {id} --level contents`."))
+                .hint("Take them out of another backup: `dcs backup list`, then `dcs restore-files ID --only STORE/BUCKET`."));
+        }
         if self.report.is_clean() {
             return Ok(ExitCode::Done);
         }

@@ -52,9 +52,10 @@ impl FromStr for Replacement {
     }
 }
 
-/// The lists of this many packs are kept: rows are read pack after pack.
-const PACKS_KEPT: usize = 2;
-/// Most lines that are kept of a pack, about ten megabytes; a pack of 64 MiB holds fewer objects.
+/// Most lists that are kept, and most lines of all of them but one: about ten megabytes.
+const LISTS_KEPT: usize = 256;
+const LINES_KEPT: usize = 50_000;
+/// Most lines of a pack; one of 64 MiB holds fewer objects.
 const MOST_LINES: usize = 100_000;
 /// How often a replacement may itself have been replaced.
 const GENERATIONS: usize = 8;
@@ -126,7 +127,7 @@ impl Replacements {
         }
         let lines = Arc::new(read(&self.repository, &folder).await?);
         let mut all = self.known.lock().expect("never poisoned");
-        if all.len() >= PACKS_KEPT {
+        while all.len() >= LISTS_KEPT || all.iter().map(|(_, lines)| lines.len()).sum::<usize>() > LINES_KEPT {
             all.pop_front();
         }
         all.push_back((folder, lines.clone()));

@@ -22,6 +22,9 @@ pub enum StepError {
     /// A backup is not what its manifest says.
     #[error("cannot {attempted} {subject}: it is damaged ({reason})")]
     Damaged { attempted: &'static str, subject: String, reason: String },
+    /// Files of a backup are damaged, which was found before anything was touched.
+    #[error("cannot restore all files: {subject} is damaged ({reason})")]
+    DamagedFiles { subject: String, reason: String },
     #[error("there is no {what} {subject}")]
     NotFound { what: &'static str, subject: String, hint: String },
     #[error("there is no trash bucket {subject}")]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+
 use crate::database::Database;
 use crate::model::{Progress, RunId};
-use crate::repository::Repository;
+use crate::repository::{Repository, RepositoryError};
 use crate::store::ObjectStore;
 
 pub mod backup;
@@ -18,6 +21,8 @@ mod error;
 pub mod files;
 pub mod items;
 mod ordered_object;
+pub mod place;
+mod presence;
 pub mod prune;
 pub mod restore;
 pub mod restore_database;
@@ -27,9 +32,15 @@ pub mod sources;
 pub mod store_text;
 pub mod target;
 pub mod verify;
-mod write_object;
 
 pub use error::{Result, StepError, with_causes};
+
+/// Reads an object to its end, for its verification alone.
+async fn drain(
+    content: impl Stream<Item = std::result::Result<Bytes, RepositoryError>> + Send,
+) -> std::result::Result<(), RepositoryError> {
+    content.try_for_each(|_| std::future::ready(Ok(()))).await
+}
 
 /// What every step works with.
 #[derive(Clone)]

@@ -8,11 +8,15 @@ use super::{Context, Result};
 pub struct CompletePlan {
     pub databases: Vec<DatabaseRestorePlan>,
     pub files: Option<FilesRestorePlan>,
+    /// Whether the databases change places though files are damaged.
+    pub skip_damaged: bool,
 }
 
 /// What it did.
 pub struct CompleteRestored {
     pub databases: Vec<Restored>,
+    /// Databases that were proven and not swapped in, because files turned out to be damaged.
+    pub held_back: Vec<String>,
     pub files: Option<FilesRestored>,
 }
 
@@ -35,8 +39,15 @@ pub async fn execute(context: &Context, plan: CompletePlan) -> Result<CompleteRe
         }
     };
 
+    // Rows would point to objects that are not back, which nobody has agreed to.
+    if !plan.skip_damaged && files.as_ref().is_some_and(|files| !files.is_undamaged()) {
+        let held_back = proven.iter().map(|loaded| loaded.name().to_owned()).collect();
+        restore_database::discard_all(proven).await;
+        return Ok(CompleteRestored { databases: Vec::new(), held_back, files });
+    }
+
     // 3. The databases change places last: their rows point to objects that are back by now.
     let done = files.iter().filter(|files| files.has_changed()).map(|_| "files".to_owned()).collect();
     let databases = restore_database::swap_all(proven, done).await?;
-    Ok(CompleteRestored { databases, files })
+    Ok(CompleteRestored { databases, held_back: Vec::new(), files })
 }

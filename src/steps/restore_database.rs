@@ -90,6 +90,13 @@ pub struct Proven {
     target: String,
 }
 
+impl Proven {
+    /// As the configuration calls it.
+    pub(super) fn name(&self) -> &str {
+        &self.component.name
+    }
+}
+
 /// Restores all: every one is loaded and proven before the first live one is touched.
 pub async fn execute(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Restored>> {
     let proven = prove_all(context, plans).await?;

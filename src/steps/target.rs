@@ -1,15 +1,17 @@
 //! Holds a backup's rows against what its target has now: one pass over two sorted streams, in constant memory.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::stream::{BoxStream, Peekable};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::place::{Elsewhere, Place};
 use super::sources::ordered;
 use super::{Context, Result, StepError};
 use crate::archive::Hasher;
 use crate::model::{IndexRow, SourceName};
-use crate::store::{Address, ErrorKind, GetOptions, ListOptions, Listed, Object, ObjectInfo, StoreError};
+use crate::store::{ErrorKind, GetOptions, ListOptions, Listed, Object, ObjectInfo, StoreError};
 
 /// What the target has under a row's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +30,11 @@ pub struct Compared {
     pub state: State,
 }
 
-/// Compares `rows`, which come sorted, with their targets. Where size and ETag leave a doubt, the target is read.
+/// Compares `rows`, which come sorted, with what is in their own places, or `to`. Where size and ETag leave a doubt, the
+/// target is read.
 pub fn compare<'a>(
     context: &'a Context,
+    to: Option<&'a Elsewhere>,
     rows: impl Stream<Item = Result<IndexRow>> + Send + 'a,
 ) -> impl Stream<Item = Result<Compared>> + Send + 'a {
     let joined = stream::try_unfold((rows.boxed(), None::<Target>), move |(mut rows, mut target)| async move {
@@ -40,19 +44,20 @@ pub fn compare<'a>(
         }
         let Some(row) = row else { return Ok(None) };
         if target.is_none() {
-            target = Some(Target::open(context, &row.source).await?);
+            target = Some(Target::open(Place::of(context, &row.source, to)?, &row.source).await?);
         }
         let found = match &mut target {
             Some(target) => target.find(row.key.as_str()).await?,
             None => None,
         };
+        let found = found.zip(target.as_ref().map(|target| target.place.clone()));
         Ok::<_, StepError>(Some(((row, found), (rows, target))))
     });
     joined
         .map_ok(move |(row, found)| async move {
             let state = match found {
                 None => State::Missing,
-                Some(info) => judge(context, &row, info).await?,
+                Some((info, place)) => judge(&place, &row, info).await?,
             };
             Ok(Compared { row, state })
         })
@@ -62,33 +67,38 @@ pub fn compare<'a>(
 /// A target's listing, read as far as the rows have come.
 struct Target {
     source: SourceName,
+    place: Arc<Place>,
     listing: Peekable<BoxStream<'static, Result<ObjectInfo>>>,
 }
 
 impl Target {
-    async fn open(context: &Context, source: &SourceName) -> Result<Self> {
-        let store = context.store(source.store())?;
-        let listing = if store.bucket_exists(&source.bucket()).await? {
-            store.list(&source.bucket(), ListOptions::default())
+    async fn open(place: Place, source: &SourceName) -> Result<Self> {
+        let listing = if place.store.bucket_exists(&place.bucket).await? {
+            place.store.list(&place.bucket, ListOptions::prefix(&place.prefix))
         } else {
             stream::empty().boxed()
         };
-        Ok(Self::of(source, listing))
+        Ok(Self::of(place, source, listing))
     }
 
-    fn of(source: &SourceName, listing: BoxStream<'static, std::result::Result<Listed, StoreError>>) -> Self {
-        let listing = ordered(listing, source.bucket()).filter(|listed| std::future::ready(has_key(listed)));
-        Self { source: source.clone(), listing: listing.boxed().peekable() }
+    fn of(
+        place: Place,
+        source: &SourceName,
+        listing: BoxStream<'static, std::result::Result<Listed, StoreError>>,
+    ) -> Self {
+        let listing = ordered(listing, place.bucket.clone()).filter(|listed| std::future::ready(has_key(listed)));
+        Self { source: source.clone(), place: Arc::new(place), listing: listing.boxed().peekable() }
     }
 
-    /// Passes over what comes before `key`, and takes it where it is there.
+    /// Passes over what comes before the row's key, and takes it where it is there.
     async fn find(&mut self, key: &str) -> Result<Option<ObjectInfo>> {
+        let key = &format!("{}{key}", self.place.prefix);
         let is_wanted = |listed: &Result<ObjectInfo>| match listed {
-            Ok(info) => info.key.as_str() <= key,
+            Ok(info) => info.key.as_str() <= key.as_str(),
             Err(_) => true,
         };
         while let Some(info) = Pin::new(&mut self.listing).next_if(is_wanted).await.transpose()? {
-            if info.key.as_str() == key {
+            if info.key.as_str() == key.as_str() {
                 return Ok(Some(info));
             }
         }
@@ -103,12 +113,12 @@ impl Target {
 }
 
 /// What has none is under no row's key.
-fn has_key(listed: &Result<ObjectInfo>) -> bool {
+pub(super) fn has_key(listed: &Result<ObjectInfo>) -> bool {
     !matches!(listed, Err(StepError::Store(error)) if error.kind == ErrorKind::Unaddressable)
 }
 
-async fn judge(context: &Context, row: &IndexRow, info: ObjectInfo) -> Result<State> {
-    let store = context.store(row.source.store())?;
+async fn judge(place: &Place, row: &IndexRow, info: ObjectInfo) -> Result<State> {
+    let store = &place.store;
     if info.size != row.size {
         return Ok(State::Differs(info));
     }
@@ -117,7 +127,7 @@ async fn judge(context: &Context, row: &IndexRow, info: ObjectInfo) -> Result<St
     if info.etag == row.etag || is_plainly_empty {
         return Ok(State::Same);
     }
-    let at = Address::new(row.source.bucket(), row.key.clone());
+    let at = place.address(&row.key)?;
     let object = match store.get(&at, GetOptions::default()).await {
         Ok(object) => object,
         // Gone since it was listed.
@@ -144,13 +154,9 @@ async fn reads_alike(object: Object, row: &IndexRow) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use super::*;
     use crate::archive::sha256;
-    use crate::model::{Attributes, BucketName, Key, Prefix, RunId, Silent};
-    use crate::repository::Repository;
+    use crate::model::{Attributes, Key, Prefix};
     use crate::store::ObjectStore;
     use crate::store::memory::MemoryStore;
 
@@ -162,12 +168,17 @@ mod tests {
         ObjectInfo { key: Key::new(key).unwrap(), size: 3, etag: "e".to_owned(), modified: jiff::Timestamp::UNIX_EPOCH }
     }
 
+    fn place(live: Arc<dyn ObjectStore>) -> Place {
+        Place { store: live, bucket: source().bucket(), prefix: Prefix::root(), name: source() }
+    }
+
     fn target(keys: &[&str]) -> Target {
         let lines = keys.iter().map(|key| match *key {
             "?" => Err(StoreError::new(ErrorKind::Unaddressable, "list", "books/?")),
             key => Ok(Listed::Object(listed(key))),
         });
-        Target::of(&source(), stream::iter(lines.collect::<Vec<_>>()).boxed())
+        let lines = stream::iter(lines.collect::<Vec<_>>()).boxed();
+        Target::of(place(Arc::new(MemoryStore::new())), &source(), lines)
     }
 
     #[tokio::test]
@@ -191,21 +202,10 @@ mod tests {
     #[tokio::test]
     async fn what_goes_between_listing_and_reading_is_missing() {
         let live: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
-        let bucket = |name: &str| BucketName::new(name).unwrap();
-        live.create_bucket(&bucket("books")).await.unwrap();
-        let context = Context {
-            run: RunId::create(),
-            host: String::new(),
-            repository: Repository::init(live.clone(), bucket("vault"), Prefix::root()).await.unwrap().0,
-            stores: BTreeMap::from([("live".to_owned(), live)]),
-            databases: BTreeMap::new(),
-            spool: std::env::temp_dir(),
-            progress: Arc::new(Silent),
-            transfers: 1,
-        };
+        live.create_bucket(&source().bucket()).await.unwrap();
         let ObjectInfo { key, size, modified, .. } = listed("a");
         let (etag, sha256, attributes) = ("of then".to_owned(), sha256(b"abc"), Attributes::default());
         let row = IndexRow { source: source(), key, size, etag, modified, sha256, attributes, pieces: Vec::new() };
-        assert_eq!(judge(&context, &row, listed("a")).await.unwrap(), State::Missing);
+        assert_eq!(judge(&place(live), &row, listed("a")).await.unwrap(), State::Missing);
     }
 }

@@ -40,18 +40,30 @@ impl Displacement {
     /// Copies one object into the entry and proves the copy; of one that is gone there is nothing to keep. To be called in
     /// the order of the keys.
     pub async fn take(&mut self, info: &ObjectInfo) -> Result<()> {
+        let Some(row) = self.copy(info).await? else { return Ok(()) };
+        self.list(&row)
+    }
+
+    /// Copies one object into the entry and proves the copy; `None` of one that is gone. The row is to be given to
+    /// [`Self::list`], in the order of the keys.
+    pub async fn copy(&self, info: &ObjectInfo) -> Result<Option<ObjectRow>> {
         let store = &self.trash.store;
         let from = self.entry.place(&info.key);
         let name = TrashBucket::name(&self.entry.id, &self.entry.bucket, &info.key);
         let to = self.trash.address(&self.entry.id, &name)?;
         let unproven = |detail: String| TrashError::Unproven { subject: from.to_string(), detail };
-        let Some((state, copy_etag)) = copy_state(store, &from, &to, info.clone()).await? else { return Ok(()) };
+        let Some((state, copy_etag)) = copy_state(store, &from, &to, info.clone()).await? else { return Ok(None) };
         let head = store.head(&to).await?;
         if head.size != state.size || head.etag != copy_etag {
             return Err(unproven(format!("the copy has {} bytes instead of {}", head.size, state.size)));
         }
         let ObjectInfo { key, size, etag, modified } = state;
-        self.rows.push(&ObjectRow { key, size, etag, modified, copy_etag, name })
+        Ok(Some(ObjectRow { key, size, etag, modified, copy_etag, name }))
+    }
+
+    /// Puts what was copied on the entry's list.
+    pub fn list(&mut self, row: &ObjectRow) -> Result<()> {
+        self.rows.push(row)
     }
 
     /// Writes the list of objects and marks the entry complete.

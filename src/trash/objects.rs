@@ -33,12 +33,14 @@ impl ObjectRow {
         self.size == info.size && self.etag == info.etag && self.modified == info.modified
     }
 
-    fn line(&self) -> String {
+    /// The row as a line of the list.
+    pub fn line(&self) -> String {
         let (key, name) = (percent::encode_key(self.key.as_str()), percent::encode_key(&self.name));
         format!("{key}\t{}\t{}\t{}\t{name}\t{}\n", self.size, self.etag, self.copy_etag, self.modified)
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its newline.
+    pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split('\t');
         let mut next = || fields.next();
         let (key, size, etag, copy_etag, name, modified) = (next()?, next()?, next()?, next()?, next()?, next()?);

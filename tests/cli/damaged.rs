@@ -75,7 +75,6 @@ fn damage_of_any_part_is_found_and_stops_a_restore_before_it_begins() {
         machine.in_backup(&id, "packs.tsv.gz"),
         machine.in_backup(&id, "config/config.tar.gz"),
         machine.in_backup(&id, "SHA256SUMS"),
-        machine.pack(),
     ];
     for part in parts {
         let name = part.file_name().unwrap().to_str().unwrap().to_owned();
@@ -92,6 +91,12 @@ fn damage_of_any_part_is_found_and_stops_a_restore_before_it_begins() {
         machine.refuses(&dcs, &["restore-complete", &id, "--yes"], 4, &name);
         fs::write(&part, whole).unwrap();
     }
+    let pack = machine.pack();
+    let (name, whole) = (pack.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&pack).unwrap());
+    fs::remove_file(&pack).unwrap();
+    dcs.run(&["verify", &id, "--level", "presence"]).fails(4, &name);
+    machine.refuses(&dcs, &["restore-complete", &id, "--yes"], 4, &name).says("--skip-damaged");
+    fs::write(&pack, whole).unwrap();
     dcs.run(&["verify", "--level", "contents"]).ok();
     dcs.run(&["restore-complete", "--yes"]).ok();
 }

@@ -8,11 +8,11 @@ use dcs::archive::gzip::Level;
 use dcs::database::{Database, SqliteDatabase};
 use dcs::model::manifest::Origins;
 use dcs::model::progress::Silent;
-use dcs::model::{BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, SourceName};
+use dcs::model::{BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId};
 use dcs::repository::Repository;
 use dcs::steps::backup::{self, BackupOptions};
 use dcs::steps::restore::{self, CompletePlan, CompleteRestored};
-use dcs::steps::restore_files::Trash;
+use dcs::steps::restore_files::{FilesRestoreOptions, Trash};
 use dcs::steps::verify::{self, Level as Depth, Verified};
 use dcs::steps::{Context, Result, restore_database, restore_files};
 use dcs::store::ObjectStore;
@@ -123,12 +123,13 @@ impl System {
             databases.push(restore_database::plan(context, component).await?);
         }
         let files = manifest.files.as_ref().unwrap();
-        let sources: Vec<SourceName> = files.sources.iter().map(|summary| summary.source.clone()).collect();
         let place = TrashBucket { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
         let trash = Trash { place, user: "tester".to_owned() };
-        let files = Some(restore_files::plan(context, files, sources, Some(trash)).await?);
+        let options = FilesRestoreOptions { trash: Some(trash), ..FilesRestoreOptions::default() };
+        let files = restore_files::plan(context, &manifest.id, files, options).await?;
+        files.check()?;
         verify::require_intact(context, manifest).await?;
-        restore::execute(context, CompletePlan { databases, files }).await
+        restore::execute(context, CompletePlan { databases, files: Some(files), skip_damaged: false }).await
     }
 }
 
