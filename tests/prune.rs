@@ -11,6 +11,8 @@ use dcs::store::Precondition;
 use jiff::SignedDuration;
 use world::{NO_GRACE, World, locks};
 
+#[path = "prune/beside.rs"]
+mod beside;
 mod support;
 #[path = "prune/world.rs"]
 mod world;

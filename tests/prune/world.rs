@@ -111,7 +111,7 @@ impl World {
             origins: Origins::default(),
         };
         let result = match backup::plan(&context, options).await {
-            Ok(plan) => backup::execute(&context, plan, None).await,
+            Ok(plan) => backup::execute(&context, plan, Some(&lock.lease())).await,
             Err(error) => Err(error),
         };
         lock.release().await?;
