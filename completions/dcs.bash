@@ -395,13 +395,17 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__complete)
-            opts="-n -q -v -h -V --full --note --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --full --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -437,13 +441,17 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__config)
-            opts="-n -q -v -h -V --note --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -479,13 +487,17 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__db)
-            opts="-n -q -v -h -V --note --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -559,13 +571,17 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__files)
-            opts="-n -q -v -h -V --full --note --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --full --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -227,6 +227,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subc
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -244,6 +245,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -262,6 +264,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -279,6 +282,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l log-file -d 'Append a log of the run to this file' -r -F

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
+use dcs::archive::{Codec, Format};
 use dcs::model::manifest::{Artefact, ConfigComponent, FORMAT, Manifest, Origins, Part};
 use dcs::model::{BackupId, BucketName, Key, Prefix, Problem, Report};
 use dcs::repository::artefact::Depth;
@@ -25,14 +25,14 @@ fn raw(chunks: &[&'static [u8]]) -> impl futures_util::Stream<Item = Result<Byte
 }
 
 async fn store(repository: &Repository, path: &Key) -> Artefact {
-    repository.store_artefact(path, raw(&[b"some ", b"bytes"]), Level::default(), 2).await.unwrap()
+    repository.store_artefact(path, raw(&[b"some ", b"bytes"]), Codec::default(), 2).await.unwrap()
 }
 
 /// A backup of configuration of the given day; ids sort by day.
 async fn unpublished(repository: &Repository, day: u32) -> Manifest {
     let id: BackupId = format!("202611{day:02}T020000Z-config-k3x9").parse().unwrap();
     let at = format!("2026-11-{day:02}T02:00:00Z").parse().unwrap();
-    let archive = store(repository, &layout::config(&id)).await;
+    let archive = store(repository, &layout::config(&id, Format::Gzip)).await;
     Manifest {
         format: FORMAT,
         kind: id.kind(),
@@ -102,7 +102,7 @@ async fn publishing_again_is_no_error_and_changes_nothing() {
 async fn what_names_a_missing_or_short_artefact_is_not_published() {
     let repository = repository().await;
     let manifest = unpublished(&repository, 1).await;
-    let path = layout::config(&manifest.id);
+    let path = layout::config(&manifest.id, Format::Gzip);
     overwrite(&repository, &path, b"short").await;
     let error = repository.publish(&manifest).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Damaged);
@@ -190,12 +190,12 @@ async fn a_backup_without_what_is_needed_is_never_latest_and_is_refused_by_its_i
 async fn an_artefact_reads_back_compressed_or_not_and_empty_or_not() {
     let repository = repository().await;
     let id: BackupId = "20261101T020000Z-db-k3x9".parse().unwrap();
-    for path in [layout::dump(&id, "a"), layout::properties(&id, "a")] {
+    for path in [layout::dump(&id, "a", Format::Gzip), layout::properties(&id, "a")] {
         let artefact = store(&repository, &path).await;
         let read: Vec<Bytes> = repository.open_artefact(&artefact).try_collect().await.unwrap();
         assert_eq!(read.concat(), b"some bytes");
         assert_eq!((artefact.raw_size, artefact.parts.len()), (10, 1));
-        let empty = repository.store_artefact(&path, raw(&[]), Level::default(), 1).await.unwrap();
+        let empty = repository.store_artefact(&path, raw(&[]), Codec::default(), 1).await.unwrap();
         let read: Vec<Bytes> = repository.open_artefact(&empty).try_collect().await.unwrap();
         assert!(read.concat().is_empty() && empty.raw_size == 0 && empty.parts.len() == 1);
     }
@@ -204,9 +204,9 @@ async fn an_artefact_reads_back_compressed_or_not_and_empty_or_not() {
 #[tokio::test]
 async fn a_source_that_fails_is_the_cause_and_leaves_no_object() {
     let repository = repository().await;
-    let path = layout::dump(&"20261101T020000Z-db-k3x9".parse().unwrap(), "a");
+    let path = layout::dump(&"20261101T020000Z-db-k3x9".parse().unwrap(), "a", Format::Gzip);
     let failing = stream::iter([Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("the tool ended with 1"))]);
-    let error = repository.store_artefact(&path, failing, Level::default(), 1).await.unwrap_err();
+    let error = repository.store_artefact(&path, failing, Codec::default(), 1).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Source);
     let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     assert!(causes.any(|cause| cause.to_string() == "the tool ended with 1"));
@@ -216,7 +216,7 @@ async fn a_source_that_fails_is_the_cause_and_leaves_no_object() {
 #[tokio::test]
 async fn every_damage_of_an_artefact_ends_its_stream_with_an_error() {
     let repository = repository().await;
-    let path = layout::dump(&"20261101T020000Z-db-k3x9".parse().unwrap(), "a");
+    let path = layout::dump(&"20261101T020000Z-db-k3x9".parse().unwrap(), "a", Format::Gzip);
     let artefact = store(&repository, &path).await;
     let stored = repository.get(&path).await.unwrap().unwrap();
     let flipped = |at: usize| {

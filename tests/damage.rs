@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dcs::archive::Format;
 use dcs::model::{Attributes, BackupId, Key, Manifest, Prefix};
 use dcs::repository::pack::{PackInfo, read_pack_list};
 use dcs::repository::{ErrorKind, Repository, layout};
@@ -75,7 +76,7 @@ async fn places(system: &System, manifest: &Manifest) -> Vec<Place> {
             add(name, part.path.clone(), usize::try_from(part.size).unwrap() / 2, DATABASE);
         }
     }
-    add("configuration", layout::config(id), 40, CONFIG);
+    add("configuration", layout::config(id, Format::Gzip), 40, CONFIG);
     let list = read_pack_list(repository.open_artefact(&files.pack_list), "the pack list".to_owned());
     let packs: Vec<PackInfo> = list.try_collect().await.unwrap();
     let pack = layout::pack(&packs[0].name);
@@ -352,7 +353,7 @@ async fn latest_passes_over_a_damaged_manifest_and_says_so_and_a_damaged_newest_
 
     // A part is looked at only when the backup was chosen: there the restore stops, it does not fall back by itself.
     put(&system, manifest.as_str(), sound).await;
-    put(&system, layout::dump(&newer, "dream").as_str(), b"another dump".to_vec()).await;
+    put(&system, layout::dump(&newer, "dream", Format::Gzip).as_str(), b"another dump".to_vec()).await;
     system.change().await;
     let before = system.everything().await;
     let ran = system.run(&["restore-complete", "--yes"]);

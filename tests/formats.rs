@@ -6,7 +6,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
 use dcs::archive::sha256;
 use dcs::model::manifest::Segment;
 use dcs::model::{Attributes, BucketName, IndexRow, Key, Prefix, SourceName};
@@ -28,6 +27,8 @@ mod packs;
 mod support;
 #[path = "formats/tools.rs"]
 mod tools;
+#[path = "formats/zstd.rs"]
+mod zstd;
 
 async fn repository() -> (Repository, MemoryStore) {
     let store = MemoryStore::new();
@@ -82,11 +83,12 @@ fn content(bytes: &[u8]) -> ByteStream {
 
 /// Puts objects in packs, small ones prepared, large ones as a stream.
 async fn write(repository: &Repository, objects: &[(&str, Vec<u8>)], options: PackOptions) -> Finished {
+    let codec = options.codec;
     let mut writer = PackWriter::new(repository.clone(), options);
     for (key, bytes) in objects {
         let object = object(key, bytes.len() as u64);
         if object.size <= SMALL_BYTES / 2 {
-            let prepared = prepare_small(object, content(bytes), Level::default()).await.unwrap();
+            let prepared = prepare_small(object, content(bytes), codec).await.unwrap();
             writer.add(prepared).await.unwrap();
         } else {
             writer.add_stream(object, content(bytes)).await.unwrap();
@@ -125,7 +127,8 @@ fn sh(folder: &Path, script: &str) -> Vec<u8> {
 
 async fn save(repository: &Repository, folder: &Path, pack: &str) {
     let bytes = bytes_of(repository, &layout::pack(pack)).await;
-    std::fs::write(folder.join(format!("{pack}.tar.gz")), bytes).unwrap();
+    let path = layout::pack(pack);
+    std::fs::write(folder.join(path.as_str().rsplit('/').next().unwrap()), bytes).unwrap();
 }
 
 async fn fetch(repository: &Repository, rows: &[IndexRow]) -> Vec<Fetched> {

@@ -12,6 +12,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use dcs::cli::Cli;
 use dcs::exit::ExitCode;
+use dcs::model::Compression;
 use dcs::settings::{Environment, Settings};
 
 const EXAMPLE: &str = include_str!("../examples/dcs.toml");
@@ -277,7 +278,7 @@ fn every_key_that_the_example_comments_out_is_one_that_dcs_takes() {
     let everything = uncommented(EXAMPLE);
     let settings = load(&everything);
     assert!(settings.databases.contains_key("notes"), "the commented-out database is there");
-    assert_eq!(settings.backup.gzip_level, 6);
+    assert_eq!(settings.backup.compression, Compression::Gzip(6));
     assert_eq!(settings.repository.unwrap().prefix.as_str(), "dream/");
 }
 

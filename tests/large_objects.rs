@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::model::manifest::Origins;
 use dcs::model::progress::Silent;
 use dcs::model::{Attributes, BackupKind, BucketName, FileSource, Key, Manifest, Prefix, RunId};
@@ -78,7 +78,7 @@ impl Backup {
             files: vec![source],
             config: vec![],
             capture: vec![],
-            level: Level::FASTEST,
+            codec: Codec::default(),
             workers: 2,
             origins: Origins::default(),
         };

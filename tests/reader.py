@@ -7,7 +7,7 @@ REPOSITORY is a folder with a copy of the repository. An object becomes the file
 its key percent-encoded, slashes too, cut into folders after each 200 characters. Dumps and other artefacts lie in
 OUT/artefacts. What is damaged is named, the rest is restored, and the exit code is 1 then.
 """
-import glob, gzip, hashlib, io, json, os, re, subprocess, sys, tarfile, zlib
+import glob, gzip, hashlib, io, itertools, json, os, re, subprocess, sys, tarfile, zlib
 from urllib.parse import quote, unquote_to_bytes
 
 PACK = re.compile(r"([0-9a-z]{8,})(\.zst)?")
@@ -89,7 +89,7 @@ def write_content(repository, pieces, path, size, digest):
 
 
 def packs(pieces):
-    return [piece.split(":")[0] for piece in pieces.split(",")]
+    return [PACK.fullmatch(piece.split(":")[0])[1] for piece in pieces.split(",") if piece != "-"]
 
 
 def replacements(repository, pieces, digest):
@@ -114,7 +114,7 @@ def restore(repository, row, path):
         return os.symlink(posix["target"], path)
     if posix.get("kind") != "folder":
         failure = None
-        for tried in [pieces, *replacements(repository, pieces, digest)]:
+        for tried in itertools.chain([pieces], replacements(repository, pieces, digest)):
             try:
                 write_content(repository, tried, path, size, digest)
                 failure = None

@@ -48,6 +48,16 @@ impl Codec {
         }
     }
 
+    /// Itself where it is of this format, or else what the format's own default is.
+    #[must_use]
+    pub fn or_default(self, format: Format) -> Self {
+        match format {
+            _ if self.format() == format => self,
+            Format::Gzip => Self::Gzip(gzip::Level::default()),
+            Format::Zstd => Self::Zstd(zstd::Level::default()),
+        }
+    }
+
     /// The same format with as little work as it takes, for what hardly matters.
     #[must_use]
     pub fn fastest(self) -> Self {

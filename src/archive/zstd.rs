@@ -141,6 +141,7 @@ mod tests {
         for level in (1..=19).map(|level| Level::new(level).unwrap()) {
             let frame = compress_frame(&raw, level);
             assert_eq!(frame, compress_frame(&raw, level));
+            assert_eq!(frame[4] & 4, 4, "it ends with a checksum");
             assert_eq!(decompress_single(&frame, raw.len()).unwrap(), raw);
             for step in [7, frame.len()] {
                 assert_eq!(decoded(&frame, step).unwrap(), raw);

@@ -57,7 +57,7 @@ struct Shown {
     files: Vec<String>,
     config: Vec<std::path::PathBuf>,
     capture: Vec<String>,
-    gzip_level: u8,
+    compression: String,
 }
 
 fn show(session: &Session) -> Outcome {
@@ -74,7 +74,7 @@ fn show(session: &Session) -> Outcome {
         files: settings.backup.files.iter().map(open::source_text).collect(),
         config: settings.backup.config.clone(),
         capture: settings.backup.capture.clone(),
-        gzip_level: settings.backup.gzip_level,
+        compression: settings.backup.compression.to_string(),
     };
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12} {value}\n"));
@@ -86,7 +86,7 @@ fn show(session: &Session) -> Outcome {
     shown.files.iter().for_each(|source| line("files", source.clone()));
     shown.config.iter().for_each(|path| line("config", path.display().to_string()));
     shown.capture.iter().for_each(|command| line("capture", command.clone()));
-    line("gzip_level", shown.gzip_level.to_string());
+    line("compression", shown.compression.clone());
     session.ui().answer(&text, &shown)?;
     Ok(ExitCode::Done)
 }

@@ -181,9 +181,16 @@ fn parse_piece(text: &str) -> Option<Piece> {
     fields.next().is_none().then_some(Piece { pack, offset, length })
 }
 
-/// Whether a text is the name of a pack: lowercase letters and digits, so that it cannot lead elsewhere.
+/// Whether a text is the name of a pack: lowercase letters and digits, so that it cannot lead elsewhere, and `.zst` where
+/// the pack is not gzip.
 pub fn is_pack_name(text: &str) -> bool {
-    text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    let stem = text.strip_suffix(".zst").unwrap_or(text);
+    stem.len() >= 8 && stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// The name of a pack without its codec, which alone tells it from others.
+pub fn pack_stem(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(stem, _)| stem)
 }
 
 #[cfg(test)]
@@ -215,6 +222,16 @@ mod tests {
         }
         let bare = IndexRow { etag: String::new(), attributes: Attributes::default(), pieces: vec![], ..row("a") };
         assert_eq!(bare.to_string().parse::<IndexRow>().unwrap(), bare);
+    }
+
+    #[test]
+    fn a_pack_s_name_says_its_codec_and_leads_nowhere_else() {
+        for name in ["bcdf2345", "bcdf2345.zst"] {
+            assert!(is_pack_name(name) && pack_stem(name) == "bcdf2345");
+        }
+        for name in ["", "bcdf", ".zst", "bcdf234.zst", "bcdf2345.gz", "bcdf2345.zst.zst", "../2345bcdf", "BCDF2345"] {
+            assert!(!is_pack_name(name), "{name}");
+        }
     }
 
     #[test]

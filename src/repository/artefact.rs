@@ -1,7 +1,7 @@
 //! Streams kept as objects of a backup: dumps, archives, lists.
 //!
 //! What was written is known by two digests: of the bytes as stored, part by part, so that `sha256sum -c` proves them, and
-//! of the bytes before compression, so that nothing on the way is trusted. A name that ends in `.gz` is compressed.
+//! of the bytes before compression, so that nothing on the way is trusted. A name that ends in `.gz` or `.zst` is compressed.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use super::Repository;
 use super::error::{ErrorKind, RepositoryError, Result};
 use super::open::content_type;
-use crate::archive::gzip::{self, Level};
-use crate::archive::{DecodeError, Hasher, blocking, chunks};
+use crate::archive::{Codec, DecodeError, Format, Hasher, blocking, chunks};
 use crate::model::manifest::{Artefact, Part};
 use crate::model::{Attributes, Digest, Key};
 use crate::store::transfer::{self, CutOptions};
@@ -40,15 +39,18 @@ pub enum Depth {
 impl Repository {
     /// Stores a stream as one object, or as several where it is larger than 4 GiB. Nothing names it until a manifest does,
     /// so an error or a crash leaves nothing but bytes that no backup needs. An error of `raw` is the cause of a `Source`
-    /// error. Compresses on `workers` threads.
-    pub async fn store_artefact<S, E>(&self, path: &Key, raw: S, level: Level, workers: usize) -> Result<Artefact>
+    /// error. Compresses on `workers` threads, in the format that the name says.
+    pub async fn store_artefact<S, E>(&self, path: &Key, raw: S, codec: Codec, workers: usize) -> Result<Artefact>
     where
         S: Stream<Item = std::result::Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     {
         let tally = Tally::default();
         let raw = tallied(raw, tally.clone());
-        let stored = if is_compressed(path) { gzip::compress_stream(raw, level, workers).boxed() } else { raw.boxed() };
+        let stored = match format_of(path) {
+            Some(format) => codec.or_default(format).compress_stream(raw, workers).boxed(),
+            None => raw.boxed(),
+        };
         let attributes = Attributes { content_type: Some(content_type(path).to_owned()), ..Attributes::default() };
         let options = CutOptions::default();
         let segments = transfer::upload_cut(&self.store, &self.address(path)?, stored, &attributes, &options).await;
@@ -78,9 +80,10 @@ impl Repository {
                 async move { repository.open_part(&part).await }
             })
             .try_flatten();
-        let raw = if is_gzip(artefact) {
+        let raw = if let Some(format) = format(artefact) {
             let subject = subject.clone();
-            gzip::decompress_stream(stored)
+            format
+                .decompress_stream(stored)
                 .map_err(move |error| match error {
                     DecodeError::Source(error) => error,
                     DecodeError::Corrupt(reason) => {
@@ -156,16 +159,17 @@ fn check_size(part: &Part, found: u64) -> Result<()> {
     Err(error.with_detail(format!("it has {found} bytes instead of {}", part.size)))
 }
 
-pub(super) fn is_gzip(artefact: &Artefact) -> bool {
-    artefact.parts.first().is_some_and(|part| is_compressed(&part.path))
+/// How an artefact is compressed; `None` where it is not.
+pub(super) fn format(artefact: &Artefact) -> Option<Format> {
+    artefact.parts.first().and_then(|part| format_of(&part.path))
 }
 
-/// Whether the object, or the object of which this is a cut, is gzip.
-fn is_compressed(path: &Key) -> bool {
+/// How the object, or the object of which this is a cut, is compressed.
+fn format_of(path: &Key) -> Option<Format> {
     let name = path.as_str();
     let is_number = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
     let whole = name.rsplit_once('.').filter(|(_, end)| is_number(end)).map_or(name, |(whole, _)| whole);
-    whole.rsplit_once('.').is_some_and(|(_, extension)| extension == "gz")
+    Format::of_name(whole)
 }
 
 /// A size and a digest that grow with a stream, and are read when it has ended.

@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::archive;
+use crate::archive::{self, Format};
+use crate::model::index::{is_pack_name, pack_stem};
 use crate::model::{BackupId, Digest, Key, RunId, percent};
 
 /// The folder of all backups.
@@ -87,8 +88,8 @@ pub fn state(id: &BackupId, name: &str) -> Key {
     in_backup(id, &format!("state/{}.json", segment(name)))
 }
 
-pub fn dump(id: &BackupId, database: &str) -> Key {
-    in_backup(id, &format!("db/{}.dump.gz", segment(database)))
+pub fn dump(id: &BackupId, database: &str, format: Format) -> Key {
+    in_backup(id, &format!("db/{}.dump.{}", segment(database), format.extension()))
 }
 
 pub fn properties(id: &BackupId, database: &str) -> Key {
@@ -96,12 +97,12 @@ pub fn properties(id: &BackupId, database: &str) -> Key {
 }
 
 /// By database and not once a backup: two databases may lie on two servers.
-pub fn globals(id: &BackupId, database: &str) -> Key {
-    in_backup(id, &format!("db/{}.globals.sql.gz", segment(database)))
+pub fn globals(id: &BackupId, database: &str, format: Format) -> Key {
+    in_backup(id, &format!("db/{}.globals.sql.{}", segment(database), format.extension()))
 }
 
-pub fn config(id: &BackupId) -> Key {
-    in_backup(id, "config/config.tar.gz")
+pub fn config(id: &BackupId, format: Format) -> Key {
+    in_backup(id, &format!("config/config.tar.{}", format.extension()))
 }
 
 pub fn pack_list(id: &BackupId) -> Key {
@@ -123,7 +124,27 @@ pub fn index_segment(digest: &Digest) -> Key {
 
 /// The first two characters spread the packs over folders. `name` is a pack's name (see `model::index::is_pack_name`).
 pub fn pack(name: &str) -> Key {
-    key(format!("{PACKS}{}/{name}.tar.gz", &name[..2]))
+    key(format!("{PACKS}{}/{}.tar.{}", &name[..2], pack_stem(name), pack_format(name).extension()))
+}
+
+/// The name of a pack in this format, of a random text.
+pub fn pack_name(stem: String, format: Format) -> String {
+    match format {
+        Format::Gzip => stem,
+        Format::Zstd => stem + ".zst",
+    }
+}
+
+/// How a pack is compressed.
+pub fn pack_format(name: &str) -> Format {
+    Format::of_name(name).unwrap_or(Format::Gzip)
+}
+
+/// The name of the pack that lies under this path; `None` where it is none.
+pub fn pack_at(path: &str) -> Option<String> {
+    let (stem, extension) = path.rsplit('/').next()?.split_once(".tar.")?;
+    let format = [Format::Gzip, Format::Zstd].into_iter().find(|format| format.extension() == extension)?;
+    Some(pack_name(stem.to_owned(), format)).filter(|name| is_pack_name(name))
 }
 
 pub fn mark(name: &str) -> Key {
@@ -132,8 +153,7 @@ pub fn mark(name: &str) -> Key {
 
 /// `damaged/PACK/`: one that holds anything says that the pack is damaged. The codec is no part of the name.
 pub fn damaged_folder(pack: &str) -> String {
-    let name = pack.split_once('.').map_or(pack, |(name, _)| name);
-    format!("{DAMAGED}{}/", segment(name))
+    format!("{DAMAGED}{}/", segment(pack_stem(pack)))
 }
 
 /// `damaged/PACK/NAME.tsv`: says that a pack is damaged and, line by line, where content that lay in it was stored again.
@@ -168,9 +188,14 @@ mod tests {
         let at: Timestamp = "2026-11-20T02:00:00Z".parse().unwrap();
         let digest = Digest::from_bytes([0xab; 32]);
         assert_eq!(manifest(&id()).as_str(), "backups/20261120T020000Z-complete-k3x9/manifest.json");
-        assert_eq!(dump(&id(), "dream").as_str(), "backups/20261120T020000Z-complete-k3x9/db/dream.dump.gz");
+        let folder = "backups/20261120T020000Z-complete-k3x9/";
+        assert_eq!(dump(&id(), "dream", Format::Gzip).as_str(), format!("{folder}db/dream.dump.gz"));
+        assert_eq!(globals(&id(), "dream", Format::Zstd).as_str(), format!("{folder}db/dream.globals.sql.zst"));
+        assert_eq!(config(&id(), Format::Zstd).as_str(), format!("{folder}config/config.tar.zst"));
         assert_eq!(index_segment(&digest).as_str(), format!("indexes/ab/{digest}.tsv.gz"));
         assert_eq!(pack("k3x9bcdf").as_str(), "packs/k3/k3x9bcdf.tar.gz");
+        assert_eq!(pack("k3x9bcdf.zst").as_str(), "packs/k3/k3x9bcdf.tar.zst");
+        assert_eq!(replacements("k3x9bcdf.zst", "run").as_str(), "damaged/k3x9bcdf/run.tsv");
         assert!(run(at, &RunId::create()).as_str().starts_with("runs/202611/"));
         assert_eq!(
             evidence(&id(), at, "restore").as_str(),
@@ -179,11 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn the_path_of_a_pack_gives_its_name_and_how_it_is_compressed() {
+        for format in [Format::Gzip, Format::Zstd] {
+            let name = pack_name("k3x9bcdf".to_owned(), format);
+            assert_eq!((pack_at(pack(&name).as_str()), pack_format(&name)), (Some(name), format));
+        }
+        for other in ["packs/k3/k3x9bcdf", "packs/k3/k3x9bcdf.tar", "packs/k3/k3x9.tar.gz", "packs/k3/k3x9bcdf.tar.xz"]
+        {
+            assert_eq!(pack_at(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn a_database_of_any_name_stays_in_its_folder_and_keeps_a_name_of_its_own() {
         let folder = format!("{}db/", backup_folder(&id()));
         let mut seen = std::collections::BTreeSet::new();
         for name in ["a/b", "..", "../../x", "a b", "ä".repeat(300).as_str(), "ä".repeat(301).as_str()] {
-            let path = dump(&id(), name);
+            let path = dump(&id(), name, Format::Gzip);
             let file = path.as_str().strip_prefix(&folder).unwrap().to_owned();
             assert!(!file.contains('/') && file.len() < 230, "{file}");
             assert!(seen.insert(file));

@@ -242,6 +242,7 @@ pub(super) fn content_type(path: &Key) -> &'static str {
     match path.as_str().rsplit('.').next() {
         Some("json") => "application/json",
         Some("gz") => "application/gzip",
+        Some("zst") => "application/zstd",
         Some("txt" | "sql" | "SHA256SUMS") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

@@ -10,7 +10,7 @@ use super::artefact::Depth;
 use super::error::{ErrorKind, RepositoryError, Result};
 use super::lines::lines;
 use super::{Repository, layout, recovery, sums};
-use crate::archive::{self, gzip::Level};
+use crate::archive::{self, Codec};
 use crate::model::manifest::{Artefact, Part};
 use crate::model::{BackupId, Digest, Key, Manifest};
 use crate::store::{self, Precondition};
@@ -66,7 +66,7 @@ impl Repository {
                 RepositoryError::new(ErrorKind::Damaged, "read", path.as_str()).with_detail("a line names no pack")
             })
         });
-        self.store_artefact(&layout::pack_sums(id), lines, Level::default(), 1).await
+        self.store_artefact(&layout::pack_sums(id), lines, Codec::default(), 1).await
     }
 
     async fn write_manifest(&self, path: &Key, bytes: Bytes, digest: &Digest) -> Result<()> {

@@ -11,10 +11,10 @@ use super::error::{RepositoryError, Result};
 use super::pack::PackInfo;
 use super::prune::Marked;
 use super::{Repository, layout};
-use crate::model::index::is_pack_name;
+use crate::model::index::{is_pack_name, pack_stem};
 use crate::store::{ListOptions, Listed};
 
-/// Packs that no new row may name.
+/// Packs that no new row may name. How they are compressed tells none from another.
 #[derive(Debug, Clone, Default)]
 pub struct Unusable {
     packs: BTreeSet<String>,
@@ -33,11 +33,11 @@ impl Unusable {
 
     /// Whether the pack is missing, short or damaged.
     pub fn is_lost(&self, pack: &str) -> bool {
-        self.packs.contains(pack)
+        self.packs.contains(pack_stem(pack))
     }
 
-    pub fn insert(&mut self, pack: String) {
-        self.packs.insert(pack);
+    pub fn insert(&mut self, pack: &str) {
+        self.packs.insert(pack_stem(pack).to_owned());
     }
 
     pub fn extend(&mut self, others: Self) {
@@ -76,7 +76,7 @@ impl Repository {
                 found = Some(next?);
             }
             if found.is_none_or(|found| found.name != pack.name || found.size != pack.size) {
-                unusable.insert(pack.name);
+                unusable.insert(&pack.name);
             }
         }
         Ok(())
@@ -92,7 +92,7 @@ impl Repository {
             let Listed::Object(info) = listed else { continue };
             let pack = info.key.as_str().strip_prefix(&folder).and_then(|rest| rest.split('/').next());
             if let Some(pack) = pack.filter(|pack| is_pack_name(pack)) {
-                unusable.insert(pack.to_owned());
+                unusable.insert(pack);
             }
         }
         Ok(())
@@ -105,8 +105,7 @@ impl Repository {
         let listing = listing.map_err(|error| RepositoryError::from_store(error, "list", layout::PACKS));
         let packs = listing.try_filter_map(|listed| {
             let Listed::Object(info) = listed else { return std::future::ready(Ok(None)) };
-            let name = info.key.as_str().rsplit('/').next().and_then(|file| file.strip_suffix(".tar.gz"));
-            let name = name.filter(|name| is_pack_name(name)).map(str::to_owned);
+            let name = layout::pack_at(info.key.as_str());
             std::future::ready(Ok(name.map(|name| ListedPack { name, size: info.size })))
         });
         packs.boxed()
@@ -131,17 +130,22 @@ mod tests {
     async fn what_is_missing_short_or_marked_is_found_and_nothing_else() {
         let (bucket, prefix) = (BucketName::new("vault").unwrap(), Prefix::new("dcs/").unwrap());
         let repository = Repository::init(Arc::new(MemoryStore::new()), bucket, prefix).await.unwrap().0;
-        for name in ["bcdf2345", "bdbb2222", "k3x9k3x9", "z222z222"] {
+        for name in ["bcdf2345", "bdbb2222.zst", "k3x9k3x9", "z222z222.zst"] {
             repository.put(&layout::pack(name), "12345".into(), Precondition::Overwrite).await.unwrap();
         }
-        let said =
-            [pack("bcdf2345", 5), pack("bcdf2346", 5), pack("bdbb2222", 4), pack("z222z222", 5), pack("zzzz9999", 5)];
+        let said = [
+            pack("bcdf2345", 5),
+            pack("bcdf2346", 5),
+            pack("bdbb2222.zst", 4),
+            pack("z222z222.zst", 5),
+            pack("zzzz9999", 5),
+        ];
         let mut unusable = Unusable::default();
         repository.add_missing(stream::iter(said.map(Ok)), &mut unusable).await.unwrap();
         assert_eq!(unusable.names().collect::<Vec<_>>(), ["bcdf2346", "bdbb2222", "zzzz9999"]);
         let mark = crate::model::Key::new("damaged/z222z222/k3x9.tsv").unwrap();
         repository.put(&mark, "".into(), Precondition::Overwrite).await.unwrap();
         repository.add_damaged(&mut unusable).await.unwrap();
-        assert!(unusable.contains("z222z222") && !unusable.contains("bcdf2345"));
+        assert!(unusable.contains("z222z222.zst") && !unusable.contains("bcdf2345"));
     }
 }

@@ -98,7 +98,7 @@ pub(super) struct Backup {
     pub files: Vec<String>,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
-    /// `gzip:1` to `gzip:9`, or `none`.
+    /// `gzip:1` to `gzip:9`, `zstd:1` to `zstd:19`, or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<String>,
     /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::item::ItemKind;
-use crate::model::{BucketName, FileSource};
+use crate::model::{BucketName, Compression, FileSource};
 
 mod environment;
 mod file;
@@ -68,8 +68,7 @@ pub struct BackupSettings {
     pub files: Vec<FileSource>,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
-    /// 0 stores, 1 to 9 compress.
-    pub gzip_level: u8,
+    pub compression: Compression,
     /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
     pub shrink_guard: u8,
     grace: Option<Duration>,

@@ -9,7 +9,7 @@ use super::{
     StoreSettings, file, items,
 };
 use crate::model::format::parse_duration;
-use crate::model::{BucketName, FileSource, Prefix};
+use crate::model::{BucketName, Compression, FileSource, InvalidCompression, Prefix};
 
 impl Settings {
     /// Loads the file at `path`, or the first of the default places. Without a file, `repo` alone makes settings that
@@ -142,7 +142,7 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
         files,
         config: backup.config.clone(),
         capture: backup.capture.clone(),
-        gzip_level: gzip_level(backup.compression.as_deref())?,
+        compression: compression(backup.compression.as_deref())?,
         shrink_guard: shrink_guard(backup.shrink_guard)?,
         grace: grace(backup.grace.as_deref())?,
     })
@@ -196,19 +196,11 @@ fn check_own_bucket(source: &FileSource, backup: &file::Backup) -> Result<(), Se
     if overlaps { Err(option("[backup].files", "the backup bucket cannot back up itself")) } else { Ok(()) }
 }
 
-/// Measured best between size and time where nothing is set.
-const DEFAULT_GZIP_LEVEL: u8 = 3;
-
-fn gzip_level(text: Option<&str>) -> Result<u8, SettingsError> {
-    match text {
-        None | Some("gzip") => Ok(DEFAULT_GZIP_LEVEL),
-        Some("none") => Ok(0),
-        Some(text) => {
-            let level =
-                text.strip_prefix("gzip:").and_then(|level| level.parse().ok()).filter(|level| (1..=9).contains(level));
-            level.ok_or_else(|| option("[backup].compression", format!("{text:?} is none of gzip:1 to gzip:9, none")))
-        }
-    }
+fn compression(text: Option<&str>) -> Result<Compression, SettingsError> {
+    let parse = |text: &str| {
+        text.parse().map_err(|error: InvalidCompression| option("[backup].compression", error.to_string()))
+    };
+    text.map_or_else(|| Ok(Compression::default()), parse)
 }
 
 fn grace(text: Option<&str>) -> Result<Option<Duration>, SettingsError> {

@@ -11,7 +11,7 @@ use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
 use super::{Context, Result, StepError, capture, dump_database, files, with_causes};
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
@@ -35,7 +35,7 @@ pub struct BackupOptions {
     pub how: FilesOptions,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
-    pub level: Level,
+    pub codec: Codec,
     /// Packs and dumps are compressed by so many threads.
     pub workers: usize,
     pub origins: Origins,
@@ -98,7 +98,7 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
     let options = plan.options;
     sweep_uploads(context).await;
     let (id, started_at) = new_id(context, options.kind).await?;
-    let store_options = StoreOptions { level: options.level, workers: options.workers };
+    let store_options = StoreOptions { codec: options.codec, workers: options.workers };
     let mut manifest = begin(context, &options, id.clone(), started_at);
 
     // 1. Databases before files: an item added between the two has its files and no row, which harms nobody; the other

@@ -21,7 +21,7 @@ const LONGEST_COMMAND: Duration = Duration::from_secs(60);
 /// Bytes of output at most.
 const MOST_OUTPUT: u64 = 64 * 1024;
 
-/// Stores the configured files and folders as `config.tar.gz`. What cannot be read becomes a problem.
+/// Stores the configured files and folders as one archive. What cannot be read becomes a problem.
 pub async fn archive_configuration(
     context: &Context,
     id: &BackupId,
@@ -31,8 +31,8 @@ pub async fn archive_configuration(
 ) -> Result<ConfigComponent> {
     context.progress.begin("configuration", 0, 0);
     let (stream, packed) = folder::pack(paths.to_vec());
-    let (path, repository) = (layout::config(id), &context.repository);
-    let archive = repository.store_artefact(&path, stream, options.level, options.workers).await?;
+    let (path, repository) = (layout::config(id, options.codec.format()), &context.repository);
+    let archive = repository.store_artefact(&path, stream, options.codec, options.workers).await?;
     let packed = packed.await;
     context.progress.end();
     for problem in packed.problems {

@@ -100,17 +100,17 @@ async fn store_all(
     session: &mut dyn DumpSession,
     options: &StoreOptions,
 ) -> Result<Stored> {
-    let repository = &context.repository;
+    let (repository, format) = (&context.repository, options.codec.format());
     let progress = context.progress.clone();
     let raw = session.open().await?.inspect_ok(move |bytes| progress.advance(0, bytes.len() as u64));
-    let dump = repository.store_artefact(&layout::dump(id, name), raw, options.level, options.workers).await?;
+    let dump = repository.store_artefact(&layout::dump(id, name, format), raw, options.codec, options.workers).await?;
     let mut stored = Stored { dump, properties: None, globals: None, globals_hold_passwords: false };
     if let Some(text) = session.properties() {
         let path = layout::properties(id, name);
         stored.properties = Some(store_text::store_text(repository, &path, text, options).await?);
     }
     if let Some((text, hold_passwords)) = session.globals() {
-        let path = layout::globals(id, name);
+        let path = layout::globals(id, name, format);
         stored.globals = Some(store_text::store_text(repository, &path, text, options).await?);
         stored.globals_hold_passwords = hold_passwords;
     }

@@ -101,7 +101,7 @@ fn source(error: RepositoryError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{gzip::Level, sha256};
+    use crate::archive::{Codec, sha256};
     use crate::model::{Attributes, BucketName, Key, Prefix, SourceName};
     use crate::repository::pack::{NewObject, PackOptions, PackWriter, prepare_small};
     use crate::store::memory::MemoryStore;
@@ -120,7 +120,7 @@ mod tests {
         };
         let body = stream::iter([Ok(Bytes::from_static(b"0123456789"))]).boxed();
         let mut writer = PackWriter::new(repository.clone(), PackOptions::default());
-        writer.add(prepare_small(object, body, Level::default()).await.unwrap()).await.unwrap();
+        writer.add(prepare_small(object, body, Codec::default()).await.unwrap()).await.unwrap();
         let row = writer.finish().await.unwrap().rows.remove(0);
         (repository, row)
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
 use super::{Result, StepError};
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::model::Key;
 use crate::model::manifest::Artefact;
 use crate::repository::{Repository, RepositoryError};
@@ -12,7 +12,7 @@ use crate::repository::{Repository, RepositoryError};
 /// How artefacts are stored.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
-    pub level: Level,
+    pub codec: Codec,
     /// Threads that compress.
     pub workers: usize,
 }
@@ -23,7 +23,7 @@ const LARGEST_TEXT: u64 = 64 << 20;
 /// Stores a text.
 pub async fn store_text(repository: &Repository, path: &Key, text: &str, options: &StoreOptions) -> Result<Artefact> {
     let raw = stream::iter([Ok::<_, RepositoryError>(Bytes::copy_from_slice(text.as_bytes()))]);
-    Ok(repository.store_artefact(path, raw, options.level, options.workers).await?)
+    Ok(repository.store_artefact(path, raw, options.codec, options.workers).await?)
 }
 
 /// Reads a text back, verified.

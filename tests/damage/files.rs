@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::model::{IndexRow, Manifest, Prefix};
 use dcs::repository::damage::Replacement;
 use dcs::repository::index::read_index;
@@ -85,7 +85,7 @@ impl Damaged {
             if size > 4 << 20 {
                 writer.add_stream(object, body).await.unwrap();
             } else {
-                writer.add(prepare_small(object, body, Level::default()).await.unwrap()).await.unwrap();
+                writer.add(prepare_small(object, body, Codec::default()).await.unwrap()).await.unwrap();
             }
         }
         for row in writer.finish().await.unwrap().rows {

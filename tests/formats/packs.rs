@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::archive::sha256;
 use dcs::model::{IndexRow, Prefix};
 use dcs::repository::pack::{Fetched, PIECE_BYTES, PackOptions, PackWriter, Placed, prepare_small};
@@ -39,7 +39,7 @@ async fn many_small_objects_come_back_in_bulk_whatever_the_order_of_their_rows()
     let (repository, _) = repository().await;
     let mut writer = PackWriter::new(repository.clone(), PackOptions::default());
     let prepared: Vec<_> = stream::iter(0..5_000)
-        .map(|n| prepare_small(object(&format!("{n:05}"), 2000), content(&noise(2000, n)), Level::default()))
+        .map(|n| prepare_small(object(&format!("{n:05}"), 2000), content(&noise(2000, n)), Codec::default()))
         .buffered(8)
         .try_collect()
         .await
@@ -81,7 +81,7 @@ async fn a_source_that_fails_or_changes_leaves_a_pack_that_tar_reads_and_no_row(
     let error = writer.add_stream(object("bad", size - 1), content(&bytes)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Changed);
     for wrong in [99, 101] {
-        let error = prepare_small(object("bad", wrong), content(&bytes[..100]), Level::default()).await.unwrap_err();
+        let error = prepare_small(object("bad", wrong), content(&bytes[..100]), Codec::default()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Changed);
     }
     writer.add_stream(object("good2", size), content(&bytes)).await.unwrap();
@@ -108,7 +108,7 @@ async fn run_until_failure(repository: &Repository) -> (Vec<IndexRow>, Result<()
         let added = if n % 2 == 0 {
             writer.add_stream(object(&format!("{n:02}"), 3 << 20), content(&bytes)).await
         } else {
-            let prepared = prepare_small(object(&format!("{n:02}"), 3 << 20), content(&bytes), Level::default());
+            let prepared = prepare_small(object(&format!("{n:02}"), 3 << 20), content(&bytes), Codec::default());
             writer.add(prepared.await.unwrap()).await
         };
         rows.extend(writer.take_confirmed());
@@ -192,7 +192,7 @@ async fn an_object_whose_adding_was_dropped_ends_the_writer_and_its_pack() {
         added = writer.add_stream(object("b", 20 << 20), stuck) => panic!("{added:?}"),
         asked = was_asked => asked.unwrap(),
     }
-    let next = prepare_small(object("c", 5), content(b"hello"), Level::default()).await.unwrap();
+    let next = prepare_small(object("c", 5), content(b"hello"), Codec::default()).await.unwrap();
     assert_eq!(writer.add(next).await.unwrap_err().kind, ErrorKind::Refused);
     assert_eq!(writer.take_confirmed().len(), 1);
     assert!(writer.finish().await.is_err());
@@ -206,7 +206,7 @@ async fn rows_wait_for_their_pack_in_order_and_never_too_many() {
     writer.keep(row("000000", 0)).await.unwrap();
     assert_eq!(writer.take_confirmed().len(), 1, "nothing holds it back");
     let placed: Placed = writer
-        .add(prepare_small(object("000001", 5), content(b"hello"), Level::default()).await.unwrap())
+        .add(prepare_small(object("000001", 5), content(b"hello"), Codec::default()).await.unwrap())
         .await
         .unwrap();
     assert!(writer.take_confirmed().is_empty());

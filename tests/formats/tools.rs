@@ -1,6 +1,6 @@
 //! Packs and segments as `tar`, `gzip`, `tail`, `head`, `awk` and `sha256sum` see them.
 
-use dcs::archive::gzip::{self, Level};
+use dcs::archive::{Codec, gzip};
 use dcs::model::{FileKind, Posix};
 use dcs::repository::pack::{PackOptions, PackWriter, prepare_small};
 
@@ -88,7 +88,7 @@ async fn posix_attributes_are_those_of_the_entry() {
     let posix = Posix { kind: FileKind::File, mode: 0o755, uid: 7, gid: 8, mtime_nanoseconds: -1, target: None };
     object.attributes.posix = Some(posix);
     let mut writer = PackWriter::new(repository.clone(), PackOptions::default());
-    writer.add(prepare_small(object, content(b"run"), Level::default()).await.unwrap()).await.unwrap();
+    writer.add(prepare_small(object, content(b"run"), Codec::default()).await.unwrap()).await.unwrap();
     let finished = writer.finish().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     save(&repository, folder.path(), &finished.packs[0].name).await;

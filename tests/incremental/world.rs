@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::model::manifest::{FilesComponent, Origins};
 use dcs::model::{Attributes, BackupKind, BucketName, FileSource, Key, Manifest, Prefix, RunId, Silent};
 use dcs::repository::Repository;
@@ -103,7 +103,7 @@ impl World {
             how: self.how.clone(),
             config: Vec::new(),
             capture: Vec::new(),
-            level: Level::default(),
+            codec: Codec::default(),
             workers: 1,
             origins: Origins::default(),
         };

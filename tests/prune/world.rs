@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::model::manifest::Origins;
 use dcs::model::{Attributes, BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, Silent};
 use dcs::repository::locks::{Holder, Locks, Timing, Want};
@@ -106,7 +106,7 @@ impl World {
             how: FilesOptions::default(),
             config: Vec::new(),
             capture: Vec::new(),
-            level: Level::default(),
+            codec: Codec::default(),
             workers: 2,
             origins: Origins::default(),
         };

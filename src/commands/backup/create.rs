@@ -6,13 +6,13 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::commands::open::{self, Places};
 use crate::commands::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::format;
-use crate::model::{BackupKind, Manifest};
+use crate::model::{BackupKind, Compression, Manifest};
 use crate::settings::Settings;
 use crate::steps::backup::{self, BackupOptions};
 use crate::steps::files::FilesOptions;
@@ -23,6 +23,12 @@ struct Common {
     /// A remark that stays with the backup
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+
+    /// How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default
+    ///
+    /// What earlier backups stored stays as it is; one repository may hold any mixture.
+    #[arg(long, env = "DCS_COMPRESSION", value_name = "CODEC")]
+    compression: Option<Compression>,
 
     /// Show what would be backed up, and store nothing
     #[arg(short = 'n', long)]
@@ -148,7 +154,7 @@ async fn create(
         databases: databases.clone(),
         config: if with_config { settings.backup.config.clone() } else { Vec::new() },
         capture: if with_config { settings.backup.capture.clone() } else { Vec::new() },
-        level: Level::new(settings.backup.gzip_level).unwrap_or_default(),
+        codec: Codec::from(common.compression.unwrap_or(settings.backup.compression)),
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         origins: open::origins(settings),
         files,

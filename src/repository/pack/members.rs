@@ -1,4 +1,4 @@
-//! A large object as a stream of gzip members: cut in pieces, each a tar entry, each cut in members that are compressed
+//! A large object as a stream of compressed members: cut in pieces, each a tar entry, each cut in members that are compressed
 //! in parallel.
 //!
 //! A piece that was begun is always ended, with zeros where its source failed: the pack stays an archive that tar can
@@ -9,8 +9,8 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::PIECE_BYTES;
 use super::object::NewObject;
-use crate::archive::gzip::{self, Level, MEMBER_BYTES};
-use crate::archive::{Hasher, blocking, tar};
+use crate::archive::gzip::MEMBER_BYTES;
+use crate::archive::{Codec, Hasher, blocking, tar};
 use crate::model::Digest;
 use crate::repository::error::{RepositoryError, Result};
 use crate::store::ByteStream;
@@ -18,7 +18,7 @@ use crate::store::ByteStream;
 /// What comes out of [`members`].
 pub(super) enum Item {
     Member {
-        gzip: Bytes,
+        bytes: Bytes,
         ends_piece: bool,
     },
     /// After the last member: the digest of the whole content.
@@ -29,15 +29,15 @@ pub(super) enum Item {
 pub(super) fn members(
     object: NewObject,
     content: ByteStream,
-    level: Level,
+    codec: Codec,
     workers: usize,
 ) -> impl Stream<Item = Result<Item>> + Send {
     let cutter = Cutter {
         piece_left: 0,
         pieces: 0,
         content_left: object.size,
-        level: None,
-        wanted_level: level,
+        codec: None,
+        wanted_codec: codec,
         object,
         source: content,
         carried: Bytes::new(),
@@ -50,9 +50,9 @@ pub(super) fn members(
         .map(|raw| async move {
             match raw? {
                 Raw::Whole(digest) => Ok(Item::Whole(digest)),
-                Raw::Member { bytes, level, ends_piece } => {
-                    let gzip = blocking(move || gzip::compress_member(&bytes, level)).await.into();
-                    Ok(Item::Member { gzip, ends_piece })
+                Raw::Member { bytes, codec, ends_piece } => {
+                    let bytes = blocking(move || codec.compress_member(&bytes)).await.into();
+                    Ok(Item::Member { bytes, ends_piece })
                 }
             }
         })
@@ -60,7 +60,7 @@ pub(super) fn members(
 }
 
 enum Raw {
-    Member { bytes: Vec<u8>, level: Level, ends_piece: bool },
+    Member { bytes: Vec<u8>, codec: Codec, ends_piece: bool },
     Whole(Digest),
 }
 
@@ -73,9 +73,9 @@ struct Cutter {
     content_left: u64,
     piece_left: u64,
     pieces: u64,
-    wanted_level: Level,
+    wanted_codec: Codec,
     /// Decided by the first bytes.
-    level: Option<Level>,
+    codec: Option<Codec>,
     /// On its way through a blocking thread where `None`.
     hasher: Option<Hasher>,
     failure: Option<RepositoryError>,
@@ -120,8 +120,9 @@ impl Cutter {
             bytes.extend_from_slice(tar::padding(piece_bytes));
         }
         let bytes = self.hash(bytes, header, length).await;
-        let level = if self.failure.is_some() { Level::FASTEST } else { self.level.unwrap_or(self.wanted_level) };
-        Ok(Some(Raw::Member { bytes, level, ends_piece }))
+        let codec = self.codec.unwrap_or(self.wanted_codec);
+        let codec = if self.failure.is_some() { codec.fastest() } else { codec };
+        Ok(Some(Raw::Member { bytes, codec, ends_piece }))
     }
 
     /// Reads `length` bytes, or notes why it cannot.
@@ -151,16 +152,16 @@ impl Cutter {
     /// Hashes the content in a member, and decides by the first one how hard to compress.
     async fn hash(&mut self, bytes: Vec<u8>, start: usize, length: usize) -> Vec<u8> {
         let mut hasher = self.hasher.take().expect("one member is hashed at a time");
-        let undecided = self.level.is_none().then(|| (self.object.clone(), self.wanted_level));
-        let (bytes, hasher, level) = blocking(move || {
+        let undecided = self.codec.is_none().then(|| (self.object.clone(), self.wanted_codec));
+        let (bytes, hasher, codec) = blocking(move || {
             let content = &bytes[start..start + length];
             hasher.update(content);
-            let level = undecided.map(|(object, level)| object.level(content, level));
-            (bytes, hasher, level)
+            let codec = undecided.map(|(object, codec)| object.codec(content, codec));
+            (bytes, hasher, codec)
         })
         .await;
         self.hasher = Some(hasher);
-        self.level = self.level.or(level);
+        self.codec = self.codec.or(codec);
         bytes
     }
 

@@ -1,8 +1,9 @@
 //! Packs: where the contents of objects lie, many to a file, shared by all backups.
 //!
-//! A pack is an ordinary `.tar.gz` of about 64 MiB in which every tar entry is a gzip member of its own, or several where
-//! it is large. So an entry is a range of bytes that is read alone, and damage costs only what lies on it. A pack is
-//! never changed once it is written, and no row of an index names one that the store has not confirmed.
+//! A pack is an ordinary `.tar.gz`, or `.tar.zst`, of about 64 MiB in which every tar entry is a gzip member or zstd
+//! frame of its own, or several where it is large. So an entry is a range of bytes that is read alone, and damage costs
+//! only what lies on it. A pack is never changed once it is written, and no row of an index names one that the store has
+//! not confirmed.
 
 pub mod bulk;
 pub mod list;

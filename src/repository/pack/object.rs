@@ -7,8 +7,7 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
 use super::PIECE_BYTES;
-use crate::archive::gzip::{self, Level};
-use crate::archive::{self, tar};
+use crate::archive::{self, Codec, Format, gzip, tar};
 use crate::model::{Attributes, Digest, IndexRow, Key, Piece, SourceName};
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
 use crate::store::ByteStream;
@@ -51,8 +50,8 @@ impl NewObject {
         tar::header(&entry, size)
     }
 
-    pub(super) fn level(&self, sample: &[u8], level: Level) -> Level {
-        if gzip::looks_compressed(sample, self.key.as_str()) { Level::STORED } else { level }
+    pub(super) fn codec(&self, sample: &[u8], codec: Codec) -> Codec {
+        if gzip::looks_compressed(sample, self.key.as_str()) { codec.stored() } else { codec }
     }
 
     /// Says that the content is not what the listing said.
@@ -78,16 +77,18 @@ pub struct Prepared {
     pub sha256: Digest,
     /// Its piece; empty where it has no bytes.
     pub(super) piece: Bytes,
+    /// What its piece is, and the pack that takes it must be.
+    pub(super) format: Format,
 }
 
 /// Reads an object of at most [`super::SMALL_BYTES`] whole, hashes and compresses it. Many of these may run at once. Fails with
 /// `Changed` where it has not the size it should have, and with `Source` where it cannot be read.
-pub async fn prepare_small(object: NewObject, content: ByteStream, level: Level) -> Result<Prepared> {
+pub async fn prepare_small(object: NewObject, content: ByteStream, codec: Codec) -> Result<Prepared> {
     let content = collect(&object, content).await?;
     Ok(archive::blocking(move || {
         let sha256 = archive::sha256(&content);
-        let piece = if content.is_empty() { Bytes::new() } else { compress(&object, &content, level) };
-        Prepared { object, sha256, piece }
+        let piece = if content.is_empty() { Bytes::new() } else { compress(&object, &content, codec) };
+        Prepared { object, sha256, piece, format: codec.format() }
     })
     .await)
 }
@@ -111,9 +112,9 @@ async fn collect(object: &NewObject, mut content: ByteStream) -> Result<Bytes> {
     if all.len() as u64 == object.size { Ok(all.freeze()) } else { Err(object.changed(all.len() as u64)) }
 }
 
-fn compress(object: &NewObject, content: &[u8], level: Level) -> Bytes {
+fn compress(object: &NewObject, content: &[u8], codec: Codec) -> Bytes {
     // Where the header would be much of it, compressing always pays.
-    let level = if content.len() < 16 << 10 { level } else { object.level(content, level) };
+    let codec = if content.len() < 16 << 10 { codec } else { object.codec(content, codec) };
     let raw = [&object.tar_header(0, object.size)[..], content, tar::padding(object.size)].concat();
-    gzip::compress_member(&raw, level).into()
+    codec.compress_member(&raw).into()
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use crate::archive::tar::EntryReader;
-use crate::archive::{Corrupt, DecodeError, Hasher, blocking, gzip};
+use crate::archive::{Corrupt, DecodeError, Format, Hasher, blocking};
 use crate::model::{IndexRow, Piece};
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
 use crate::repository::{Repository, layout};
@@ -107,7 +107,8 @@ pub(super) fn undecodable(row: &IndexRow, piece: &Piece, error: DecodeError<Stor
 impl PieceReader {
     pub(super) async fn open(repository: &Repository, row: &IndexRow, piece: &Piece) -> Result<Self> {
         let body = get_range(repository, row, piece, piece.offset, piece.length).await?;
-        Ok(Self { raw: gzip::decompress_stream(body).boxed(), rest: Bytes::new(), entry: EntryReader::new() })
+        let raw = layout::pack_format(&piece.pack).decompress_stream(body).boxed();
+        Ok(Self { raw, rest: Bytes::new(), entry: EntryReader::new() })
     }
 
     /// The next bytes of content; `None` at the end of the whole entry.
@@ -166,8 +167,9 @@ pub(super) fn failed(row: &IndexRow, pack: &str, error: StoreError) -> Repositor
 pub(super) fn unpack(row: &IndexRow, piece: Bytes) -> std::result::Result<Bytes, Corrupt> {
     // The header may bring a long name with it.
     let limit = usize::try_from(row.size).map_err(|_| Corrupt::new("too large"))? + (128 << 10);
-    let fast = gzip::decompress_single(&piece, limit).and_then(|raw| content(row, raw.into()).ok());
-    fast.map_or_else(|| content(row, gzip::decompress(piece, limit)?.into()), Ok)
+    let format = row.pieces.first().map_or(Format::Gzip, |piece| layout::pack_format(&piece.pack));
+    let fast = format.decompress_single(&piece, limit).and_then(|raw| content(row, raw.into()).ok());
+    fast.map_or_else(|| content(row, format.decompress(piece, limit)?.into()), Ok)
 }
 
 fn content(row: &IndexRow, mut raw: Bytes) -> std::result::Result<Bytes, Corrupt> {

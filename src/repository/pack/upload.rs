@@ -9,6 +9,7 @@ use super::list::PackInfo;
 use crate::archive::{Hasher, blocking};
 use crate::model::{Attributes, Digest};
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
+use crate::repository::open::content_type;
 use crate::repository::{Repository, layout};
 use crate::store::Precondition;
 use crate::store::transfer::{self, TransferOptions};
@@ -81,7 +82,7 @@ async fn upload(
 ) -> Result<PackInfo> {
     let path = layout::pack(&name);
     let at = repository.address(&path)?;
-    let attributes = Attributes { content_type: Some("application/gzip".to_owned()), ..Attributes::default() };
+    let attributes = Attributes { content_type: Some(content_type(&path).to_owned()), ..Attributes::default() };
     let options = TransferOptions { parts_in_flight, ..TransferOptions::default() };
     let (sums, whole) = oneshot::channel();
     let bytes = Box::pin(hashed(receiver, sums));

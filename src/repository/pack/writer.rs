@@ -12,11 +12,10 @@ use super::list::PackInfo;
 use super::members::{self, Item};
 use super::object::{NewObject, Prepared};
 use super::upload::{PackUpload, SealedUpload};
-use crate::archive::gzip::{self, Level};
-use crate::archive::tar;
+use crate::archive::{Codec, tar};
 use crate::model::{Digest, IndexRow, Piece, id};
-use crate::repository::Repository;
 use crate::repository::error::{ErrorKind, RepositoryError, Result};
+use crate::repository::{Repository, layout};
 use crate::store::ByteStream;
 
 /// Packs that may be on their way at once: one that fills, one that is being confirmed.
@@ -25,7 +24,7 @@ const MOST_SEALED: usize = 1;
 /// How packs are made.
 #[derive(Debug, Clone)]
 pub struct PackOptions {
-    pub level: Level,
+    pub codec: Codec,
     /// A pack is sealed once it has this many bytes.
     pub pack_bytes: u64,
     /// Members of a large object compressed at once, 8 MiB of memory each.
@@ -39,7 +38,7 @@ pub struct PackOptions {
 impl Default for PackOptions {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));
-        Self { level: Level::default(), pack_bytes: 64 << 20, workers, parts_in_flight: 2, waiting_bytes: 16 << 20 }
+        Self { codec: Codec::default(), pack_bytes: 64 << 20, workers, parts_in_flight: 2, waiting_bytes: 16 << 20 }
     }
 }
 
@@ -113,7 +112,8 @@ impl PackWriter {
 
     /// Places a prepared object. A failure is the store's, and the end of this writer.
     pub async fn add(&mut self, prepared: Prepared) -> Result<Placed> {
-        let Prepared { object, sha256, piece } = prepared;
+        let Prepared { object, sha256, piece, format } = prepared;
+        assert_eq!(format, self.options.codec.format(), "a pack has one format");
         let mut pieces = Vec::new();
         if !piece.is_empty() {
             let (pack, offset) = self.position()?;
@@ -130,20 +130,20 @@ impl PackWriter {
     /// Reads and places an object of any size. On an error of kind `Changed` or `Source` the object is not in, and the
     /// writer goes on; any other is the store's, and its end.
     pub async fn add_stream(&mut self, object: NewObject, content: ByteStream) -> Result<Placed> {
-        let mut members = Box::pin(members::members(object.clone(), content, self.options.level, self.options.workers));
+        let mut members = Box::pin(members::members(object.clone(), content, self.options.codec, self.options.workers));
         let mut pieces = Vec::new();
         let mut piece: Option<Piece> = None;
         while let Some(item) = members.try_next().await? {
             match item {
-                Item::Member { gzip, ends_piece } => {
+                Item::Member { bytes, ends_piece } => {
                     let under_way = if let Some(piece) = &mut piece {
                         piece
                     } else {
                         let (pack, offset) = self.position()?;
                         piece.insert(Piece { pack, offset, length: 0 })
                     };
-                    under_way.length += gzip.len() as u64;
-                    self.send(gzip, ends_piece).await?;
+                    under_way.length += bytes.len() as u64;
+                    self.send(bytes, ends_piece).await?;
                     if ends_piece {
                         pieces.extend(piece.take());
                         self.seal_when_full().await?;
@@ -215,19 +215,19 @@ impl PackWriter {
         self.check()?;
         let open = self.open.get_or_insert_with(|| {
             self.begun += 1;
-            let name = id::random_name();
+            let name = layout::pack_name(id::random_name(), self.options.codec.format());
             let upload = PackUpload::begin(&self.repository, name.clone(), self.options.parts_in_flight);
             OpenPack { name, bytes: 0, is_inside_piece: false, upload }
         });
         Ok((open.name.clone(), open.bytes))
     }
 
-    async fn send(&mut self, gzip: Bytes, ends_piece: bool) -> Result<()> {
+    async fn send(&mut self, bytes: Bytes, ends_piece: bool) -> Result<()> {
         self.check()?;
         let open = self.open.as_mut().expect("a piece is placed before its bytes are sent");
-        open.bytes += gzip.len() as u64;
+        open.bytes += bytes.len() as u64;
         open.is_inside_piece = true;
-        let result = open.upload.send(gzip).await;
+        let result = open.upload.send(bytes).await;
         open.is_inside_piece = !ends_piece;
         self.has_failed |= result.is_err();
         result
@@ -248,7 +248,7 @@ impl PackWriter {
             return self.check();
         }
         self.position()?;
-        self.send(gzip::compress_member(&tar::END, Level::FASTEST).into(), true).await?;
+        self.send(self.options.codec.fastest().compress_member(&tar::END).into(), true).await?;
         if let Some(open) = self.open.take() {
             match open.upload.seal().await {
                 Ok(sealed) => self.sealed.push_back(sealed),

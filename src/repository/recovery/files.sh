@@ -65,9 +65,10 @@ objects=0; errors=0
 fail() { errors=$((errors + 1)); printf '%s: %s\n' "$1" "$path" >&2; }
 # unpack PACK OFFSET LENGTH: adds the content of that piece.
 unpack() {
-  begin=${1%"${1#??}"}
-  tail -c "+$(($2 + 1))" "$REPO/packs/$begin/$1.tar.gz" | head -c "$3" |
-    { gzip -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" || true
+  stem=${1%.zst}; file=$REPO/packs/${1%"${1#??}"}/$stem.tar
+  if [ "$stem" = "$1" ]; then file=$file.gz program=gzip; else file=$file.zst program=zstd; fi
+  tail -c "+$(($2 + 1))" "$file" | head -c "$3" |
+    { "$program" -dc; head -c 1024 /dev/zero; } | tar xOf - >> "$path" || true
 }
 is_whole() { [ "$(sha256sum < "$path")" = "$1  -" ]; }
 # replaced SHA256 PACK...: what later backups stored again because a pack was found damaged; maybe this one in turn.
@@ -77,7 +78,7 @@ replaced() {
     damaged=$1; shift
     case " $seen " in *" $damaged "*) continue ;; esac
     seen="$seen $damaged"
-    for list in $(cat "$REPO/damaged/$damaged/"*.tsv 2> /dev/null |
+    for list in $(cat "$REPO/damaged/${damaged%.zst}/"*.tsv 2> /dev/null |
       awk -F '\t' -v digest="$digest" '$1 == digest { print $3 }'); do
       true > "$path"
       echo "$list" | tr ',' '\n' | while IFS=: read -r pack offset length; do unpack "$pack" "$offset" "$length"; done

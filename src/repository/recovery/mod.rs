@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Repository, layout};
+use crate::archive::Format;
 use crate::model::Manifest;
 use crate::model::database::Engine;
 use crate::model::manifest::{Artefact, DatabaseComponent};
@@ -61,8 +62,8 @@ fn heading(manifest: &Manifest) -> String {
     }
     let _ = write!(
         text,
-        "\nNeeded: sh, awk, sed, tail, head, tar, gzip and sha256sum, in any common make; the database's own tools for a \
-         database.\nThe commands are the lines indented by four spaces. Change the variables where a block begins, then \
+        "\nNeeded: sh, awk, sed, tail, head, tar, gzip and sha256sum, in any common make; zstd for files whose names end in \
+         .zst;\nthe database's own tools for a database.\n\nThe commands are the lines indented by four spaces. Change the variables where a block begins, then \
          copy the block into\na shell; or let sed take the commands of one section, here the second, out of this file:\n\n  \
          sed -n '/^2\\. /,/^3\\. /s/^    //p' backups/{id}/RECOVERY.txt > step2.sh    (look at it)\n  sh step2.sh\n"
     );
@@ -218,10 +219,14 @@ fn configuration(archive: &Artefact, paths: &[String]) -> Section {
 /// The command that writes an artefact's raw bytes to stdout.
 fn unpack(artefact: &Artefact) -> String {
     let parts: Vec<&str> = artefact.parts.iter().map(|part| part.path.as_str()).collect();
-    match (&parts[..], super::artefact::is_gzip(artefact)) {
-        ([one], true) => format!("gzip -dc {one}"),
-        (parts, true) => format!("cat {} |\ngzip -dc", parts.join(" \\\n")),
-        (parts, false) => format!("cat {}", parts.join(" \\\n")),
+    let program = super::artefact::format(artefact).map(|format| match format {
+        Format::Gzip => "gzip -dc",
+        Format::Zstd => "zstd -dc",
+    });
+    match (&parts[..], program) {
+        ([one], Some(program)) => format!("{program} {one}"),
+        (parts, Some(program)) => format!("cat {} |\n{program}", parts.join(" \\\n")),
+        (parts, None) => format!("cat {}", parts.join(" \\\n")),
     }
 }
 

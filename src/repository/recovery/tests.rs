@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::archive::gzip::{self, Level};
-use crate::archive::{sha256, tar};
+use crate::archive::{Codec, sha256, tar};
 use crate::model::database::{Fingerprint, ServerInfo};
 use crate::model::index::{IndexRow, Piece, SourceName};
 use crate::model::manifest::{ConfigComponent, FORMAT, FilesComponent, Origins, Part, Segment, SourceSummary};
@@ -94,7 +94,7 @@ impl Fixture {
 
     async fn artefact(&self, path: &Key, raw: &[u8]) -> Artefact {
         let raw = stream::iter([Ok::<_, std::io::Error>(Bytes::copy_from_slice(raw))]);
-        self.repository.store_artefact(path, raw, Level::default(), 1).await.unwrap()
+        self.repository.store_artefact(path, raw, Codec::default(), 1).await.unwrap()
     }
 
     /// Writes packs, index (in two segments) and manifest.
@@ -308,11 +308,11 @@ async fn a_missing_index_segment_is_told_although_all_that_is_left_is_whole() {
 async fn an_sqlite_file_and_the_configuration_come_back() {
     let mut fixture = Fixture::new().await;
     let content = b"SQLite format 3\0 and so on".repeat(10_000);
-    let dump = fixture.artefact(&layout::dump(&id(), "dream"), &content).await;
+    let dump = fixture.artefact(&layout::dump(&id(), "dream", Format::Gzip), &content).await;
     // As if it had been cut: any cut of the gzip stream will do.
     let whole = fixture.repository.get(&dump.parts[0].path).await.unwrap().unwrap();
     let cut = whole.len() / 2;
-    let first = fixture.put(&layout::dump(&id(), "dream"), whole[..cut].to_vec()).await;
+    let first = fixture.put(&layout::dump(&id(), "dream", Format::Gzip), whole[..cut].to_vec()).await;
     let second = Key::new(format!("{}.0001", first.path)).unwrap();
     let second = fixture.put(&second, whole[cut..].to_vec()).await;
     let at = fixture.manifest.started_at;
@@ -337,7 +337,7 @@ async fn an_sqlite_file_and_the_configuration_come_back() {
     });
     let entry = tar::Entry { name: "etc/dcs/dcs.toml".to_owned(), mode: 0o600, uid: 0, gid: 0, mtime_seconds: 1 };
     let archive = [&tar::header(&entry, 4), &b"x=1\n"[..], tar::padding(4), &tar::END].concat();
-    let archive = fixture.artefact(&layout::config(&id()), &archive).await;
+    let archive = fixture.artefact(&layout::config(&id(), Format::Gzip), &archive).await;
     fixture.manifest.config = Some(ConfigComponent { archive, paths: vec!["/etc/dcs".to_owned()], files: 1 });
     fixture.repository.publish(&fixture.manifest).await.unwrap();
     let read: Vec<Bytes> =

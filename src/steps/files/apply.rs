@@ -82,7 +82,7 @@ impl<'a> Apply<'a> {
         report: &'a mut Report,
         (packs, healing, done): (&'a mut PackList, &'a mut Healing, &'a mut Done),
     ) -> Self {
-        let pack_options = PackOptions { level: options.level, ..PackOptions::default() };
+        let pack_options = PackOptions { codec: options.codec, ..PackOptions::default() };
         let repository = &context.repository;
         done.tally = Tally::new();
         Self {
@@ -103,7 +103,7 @@ impl<'a> Apply<'a> {
 
     /// Does everything, and answers the segments of the new index. `known` is content that the parent has.
     pub(super) async fn run(mut self, works: BoxStream<'static, Result<Work>>, known: Known) -> Result<Vec<Segment>> {
-        let preparer = Preparer::new(self.context, known, self.options.level);
+        let preparer = Preparer::new(self.context, known, self.options.codec);
         let mut ready = works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(self.context.transfers).boxed();
         while let Some(ready) = ready.try_next().await? {
             self.take(ready).await?;

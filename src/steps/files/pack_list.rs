@@ -76,12 +76,12 @@ impl PackList {
                 format!("{info}\n").into()
             });
             if line.is_none() {
-                tally.2.insert(name);
+                tally.2.insert(&name);
             }
             std::future::ready(Ok(line))
         });
         let (path, repository) = (layout::pack_list(id), &context.repository);
-        let artefact = repository.store_artefact(&path, lines, options.level, options.workers).await?;
+        let artefact = repository.store_artefact(&path, lines, options.codec, options.workers).await?;
         let (packs, bytes, unknown) = std::mem::take(&mut *tally.lock().expect("never poisoned"));
         Ok(StoredList { artefact, packs, bytes, unknown })
     }

@@ -11,7 +11,7 @@ use super::changes::Listed;
 use super::known::Known;
 use super::read_object::{self, Memory, Outcome};
 use super::work::Work;
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::model::{IndexRow, Problem};
 use crate::repository::pack::{NewObject, Prepared, SMALL_BYTES, prepare_small, read_object as read_packed};
 use crate::repository::{ErrorKind as RepositoryKind, Repository};
@@ -50,14 +50,14 @@ pub(super) struct Preparer {
     pub(super) repository: Repository,
     pub(super) stores: BTreeMap<String, Arc<dyn ObjectStore>>,
     pub(super) known: Known,
-    pub(super) level: Level,
+    pub(super) codec: Codec,
     pub(super) memory: Memory,
 }
 
 impl Preparer {
-    pub(super) fn new(context: &Context, known: Known, level: Level) -> Arc<Self> {
+    pub(super) fn new(context: &Context, known: Known, codec: Codec) -> Arc<Self> {
         let (repository, stores) = (context.repository.clone(), context.stores.clone());
-        Arc::new(Self { repository, stores, known, level, memory: Memory::new() })
+        Arc::new(Self { repository, stores, known, codec, memory: Memory::new() })
     }
 
     /// Does what can be done. Reading and compressing run on a task of their own, on whichever core is free.
@@ -82,7 +82,7 @@ impl Preparer {
             return Ok(Ready::Reused { row, old });
         }
         let outcome =
-            read_object::prepare(store.as_ref(), &listed.source, listed.info, self.level, &self.memory).await?;
+            read_object::prepare(store.as_ref(), &listed.source, listed.info, self.codec, &self.memory).await?;
         Ok(match outcome {
             Outcome::Small(prepared, permit) => Ready::Small { prepared, old, moved: false, _permit: permit },
             Outcome::Large(info) => {
@@ -124,7 +124,7 @@ impl Preparer {
         }
         let permit = self.memory.take(row.size).await;
         let body = read_packed(&self.repository, &row).map_err(read_object::as_source).boxed();
-        match prepare_small(packed_object(&row), body, self.level).await {
+        match prepare_small(packed_object(&row), body, self.codec).await {
             Ok(prepared) => Ok(Ready::Small { prepared, old: None, moved: true, _permit: permit }),
             Err(error) if is_damage(&error) => {
                 drop(permit);

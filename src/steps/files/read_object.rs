@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::{Result, StepError};
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::model::{BucketName, Problem, SourceName};
 use crate::repository::pack::{NewObject, Prepared, SMALL_BYTES, prepare_small};
 use crate::repository::{ErrorKind as RepositoryKind, RepositoryError};
@@ -49,7 +49,7 @@ pub(super) async fn prepare(
     store: &dyn ObjectStore,
     source: &SourceName,
     mut info: ObjectInfo,
-    level: Level,
+    codec: Codec,
     memory: &Memory,
 ) -> Result<Outcome> {
     let key = info.key.clone();
@@ -66,7 +66,7 @@ pub(super) async fn prepare(
             }
             Err(other) => return Ok(other),
         };
-        match prepare_small(object, body, level).await {
+        match prepare_small(object, body, codec).await {
             Ok(prepared) => return Ok(Outcome::Small(prepared, permit)),
             Err(error) if may_be_read_again(&error) => match look(store, source, &info).await? {
                 Some(newer) => info = newer,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::archive::gzip::Level;
+use crate::archive::Codec;
 use crate::model::{Attributes, BackupKind, Key, RunId, Silent, SourceName};
 use crate::repository::Repository;
 use crate::store::faulty::{Fault, FaultyStore};
@@ -34,7 +34,7 @@ async fn an_object_that_cannot_be_read_to_its_end_is_a_problem_with_the_store_s_
     };
     let source = Source { name: SourceName::new("live", &bucket("books")), prefixes: vec![Prefix::root()] };
     let id = BackupId::create(jiff::Timestamp::UNIX_EPOCH, BackupKind::Files);
-    let (options, mut report) = (StoreOptions { level: Level::default(), workers: 1 }, Report::default());
+    let (options, mut report) = (StoreOptions { codec: Codec::default(), workers: 1 }, Report::default());
     let files = back_up_files(&context, &id, &[source], &options, &FilesOptions::default(), &mut report).await.unwrap();
     assert_eq!((files.objects, report.problem_count), (0, 1));
     assert!(report.problems[0].reason.contains("access denied"), "{report:?}");

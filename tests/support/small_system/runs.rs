@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use dcs::archive::gzip::Level;
+use dcs::archive::Codec;
 use dcs::database::{Database, SqliteDatabase};
 use dcs::model::manifest::Origins;
 use dcs::model::progress::Silent;
@@ -108,7 +108,7 @@ impl System {
             files: vec![source(&self.buckets.books), source(&self.buckets.apps)],
             config: vec![self.root.join("etc")],
             capture: Vec::new(),
-            level: Level::default(),
+            codec: Codec::default(),
             workers: 2,
             origins: Origins::default(),
         };
