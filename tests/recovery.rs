@@ -17,6 +17,8 @@ use futures_util::TryStreamExt;
 use postgres::Scratch;
 use rusqlite::Connection;
 
+#[path = "recovery/codecs.rs"]
+mod codecs;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "recovery/replaced.rs"]
@@ -83,7 +85,12 @@ fn sections(repository: &Path) -> Vec<(String, String)> {
     let backups: Vec<PathBuf> =
         fs::read_dir(repository.join("backups")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(backups.len(), 1, "{backups:?}");
-    let text = fs::read_to_string(backups[0].join("RECOVERY.txt")).unwrap();
+    sections_of(&backups[0])
+}
+
+/// The commands of one backup, by section.
+fn sections_of(backup: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(backup.join("RECOVERY.txt")).unwrap();
     let mut sections: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
         let title = line.split_once(". ").filter(|(number, _)| number.parse::<u32>().is_ok());
@@ -100,7 +107,11 @@ fn sections(repository: &Path) -> Vec<(String, String)> {
 
 /// Does everything that RECOVERY.txt says, in a folder that holds the repository and nothing else.
 fn recover(repository: &Path, environment: &[(&str, &str)]) {
-    for (title, commands) in sections(repository) {
+    follow(repository, sections(repository), environment);
+}
+
+fn follow(repository: &Path, sections: Vec<(String, String)>, environment: &[(&str, &str)]) {
+    for (title, commands) in sections {
         let mut command = Command::new("sh");
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         let output =
@@ -197,6 +208,14 @@ async fn a_folder_with_hostile_keys_a_database_and_configuration_comes_back_with
 
 #[tokio::test]
 async fn buckets_and_a_postgresql_database_come_back_with_sh_and_the_servers_own_tools() {
+    // One after the other: both bring back the roles of the whole server.
+    buckets_and_a_database_come_back("gzip").await;
+    if support::has_tool("zstd") {
+        buckets_and_a_database_come_back("zstd").await;
+    }
+}
+
+async fn buckets_and_a_database_come_back(compression: &str) {
     let (Some(server), Some(url)) = (support::s3(), support::postgres()) else { return };
     let options = S3Options::new(&server.endpoint, &server.region);
     let store = S3Store::open(options.keys(&server.access_key, Secret::new(&server.secret_key))).unwrap();
@@ -220,7 +239,7 @@ async fn buckets_and_a_postgresql_database_come_back_with_sh_and_the_servers_own
     let folder = support::folder();
     let settings = format!(
         "state_dir = '{0}/state'\n[stores.all]\nendpoint = '{1}'\nregion = '{2}'\n[databases.dream]\nurl = '{3}'\n\
-         [backup]\nstore = 'all'\nbucket = '{vault}'\nprefix = 'nightly/'\ndatabases = ['dream']\nfiles = ['all/{books}']\n",
+         [backup]\nstore = 'all'\nbucket = '{vault}'\nprefix = 'nightly/'\ncompression = '{compression}'\ndatabases = ['dream']\nfiles = ['all/{books}']\n",
         folder.path().display(),
         server.endpoint,
         server.region,
@@ -293,7 +312,7 @@ async fn roles(admin: &tokio_postgres::Client) -> BTreeSet<String> {
 /// The roles that the backup brought along.
 fn globals(repository: &Path) -> BTreeSet<String> {
     let script = Command::new("sh")
-        .args(["-c", "gzip -dc backups/*/db/*.globals.sql.gz"])
+        .args(["-c", "for file in backups/*/db/*.globals.sql.*; do case $file in *.gz) gzip -dc $file ;; *) zstd -dc $file ;; esac; done"])
         .current_dir(repository)
         .output()
         .unwrap();
