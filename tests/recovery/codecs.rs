@@ -145,3 +145,34 @@ fn a_codec_that_there_is_not_is_a_usage_error() {
         assert!(told.contains("gzip:1 to gzip:9, zstd:1 to zstd:19, none"), "{told}");
     }
 }
+
+#[test]
+fn what_lay_in_a_lost_pack_of_zstd_is_stored_again_and_found_by_every_reader() {
+    if !support::has_tool("zstd") {
+        return;
+    }
+    let system = System::make();
+    let large: Vec<u8> = (0..2_000_000_u32).flat_map(|number| (number / 3).to_le_bytes()).collect();
+    system.put("large", &large);
+    system.put("small", &b"small ".repeat(100));
+    system.dcs(&["backup", "files"]);
+    let (backup, expected) = (system.newest(), system.live());
+    let [pack] = &packs(&backup)[..] else { panic!("one pack") };
+    fs::remove_file(system.repository().join(pack)).unwrap();
+
+    // In the other codec, which is none of the business of what it replaces.
+    system.dcs(&["backup", "files", "--compression", "gzip"]);
+    let id = backup.file_name().unwrap().to_str().unwrap();
+    let to = system.folder.path().join("to");
+    fs::create_dir(&to).unwrap();
+    system.dcs(&["restore-files", id, "--store", &format!("live={}", to.display()), "--yes"]);
+    assert_same(&files(&to.join("books")).into_iter().collect(), &expected);
+    let mut sections = sections_of(&backup);
+    sections.retain(|(title, _)| title == "Restore files");
+    follow(&system.repository(), sections, &[]);
+    assert_same(&restored(&system.repository(), "live/books"), &expected);
+    if support::has_tool("python3") {
+        let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader.py");
+        sh(&system.repository(), &format!("python3 {reader} . {id} ../read"));
+    }
+}
