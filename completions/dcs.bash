@@ -58,6 +58,9 @@ _dcs() {
             dcs__subcmd__backup,accept)
                 cmd="dcs__subcmd__backup__subcmd__accept"
                 ;;
+            dcs__subcmd__backup,cat)
+                cmd="dcs__subcmd__backup__subcmd__cat"
+                ;;
             dcs__subcmd__backup,complete)
                 cmd="dcs__subcmd__backup__subcmd__complete"
                 ;;
@@ -70,6 +73,12 @@ _dcs() {
             dcs__subcmd__backup,delete)
                 cmd="dcs__subcmd__backup__subcmd__delete"
                 ;;
+            dcs__subcmd__backup,diff)
+                cmd="dcs__subcmd__backup__subcmd__diff"
+                ;;
+            dcs__subcmd__backup,export)
+                cmd="dcs__subcmd__backup__subcmd__export"
+                ;;
             dcs__subcmd__backup,files)
                 cmd="dcs__subcmd__backup__subcmd__files"
                 ;;
@@ -78,6 +87,9 @@ _dcs() {
                 ;;
             dcs__subcmd__backup,list)
                 cmd="dcs__subcmd__backup__subcmd__list"
+                ;;
+            dcs__subcmd__backup,ls)
+                cmd="dcs__subcmd__backup__subcmd__ls"
                 ;;
             dcs__subcmd__backup,protect)
                 cmd="dcs__subcmd__backup__subcmd__protect"
@@ -94,6 +106,9 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,accept)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__accept"
                 ;;
+            dcs__subcmd__backup__subcmd__help,cat)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__cat"
+                ;;
             dcs__subcmd__backup__subcmd__help,complete)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__complete"
                 ;;
@@ -106,6 +121,12 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,delete)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__delete"
                 ;;
+            dcs__subcmd__backup__subcmd__help,diff)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__diff"
+                ;;
+            dcs__subcmd__backup__subcmd__help,export)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__export"
+                ;;
             dcs__subcmd__backup__subcmd__help,files)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__files"
                 ;;
@@ -114,6 +135,9 @@ _dcs() {
                 ;;
             dcs__subcmd__backup__subcmd__help,list)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__list"
+                ;;
+            dcs__subcmd__backup__subcmd__help,ls)
+                cmd="dcs__subcmd__backup__subcmd__help__subcmd__ls"
                 ;;
             dcs__subcmd__backup__subcmd__help,protect)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__protect"
@@ -193,6 +217,9 @@ _dcs() {
             dcs__subcmd__help__subcmd__backup,accept)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__accept"
                 ;;
+            dcs__subcmd__help__subcmd__backup,cat)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__cat"
+                ;;
             dcs__subcmd__help__subcmd__backup,complete)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__complete"
                 ;;
@@ -205,11 +232,20 @@ _dcs() {
             dcs__subcmd__help__subcmd__backup,delete)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__delete"
                 ;;
+            dcs__subcmd__help__subcmd__backup,diff)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__diff"
+                ;;
+            dcs__subcmd__help__subcmd__backup,export)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__export"
+                ;;
             dcs__subcmd__help__subcmd__backup,files)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__files"
                 ;;
             dcs__subcmd__help__subcmd__backup,list)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__list"
+                ;;
+            dcs__subcmd__help__subcmd__backup,ls)
+                cmd="dcs__subcmd__help__subcmd__backup__subcmd__ls"
                 ;;
             dcs__subcmd__help__subcmd__backup,protect)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__protect"
@@ -319,7 +355,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show protect unprotect accept delete prune help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version db files config complete list show ls cat diff export protect unprotect accept delete prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,6 +394,44 @@ _dcs() {
             ;;
         dcs__subcmd__backup__subcmd__accept)
             opts="-n -q -v -h -V --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__cat)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -570,6 +644,82 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__diff)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__export)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__files)
             opts="-n -q -v -h -V --full --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -617,7 +767,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help)
-            opts="db files config complete list show protect unprotect accept delete prune help"
+            opts="db files config complete list show ls cat diff export protect unprotect accept delete prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -631,6 +781,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__cat)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -700,6 +864,34 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__backup__subcmd__help__subcmd__files)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -729,6 +921,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__help__subcmd__ls)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -800,6 +1006,44 @@ _dcs() {
             ;;
         dcs__subcmd__backup__subcmd__list)
             opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__backup__subcmd__ls)
+            opts="-l -q -v -h -V --long --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1309,7 +1553,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup)
-            opts="db files config complete list show protect unprotect accept delete prune"
+            opts="db files config complete list show ls cat diff export protect unprotect accept delete prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1323,6 +1567,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__cat)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1392,6 +1650,34 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help__subcmd__backup__subcmd__files)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1407,6 +1693,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__backup__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__backup__subcmd__ls)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

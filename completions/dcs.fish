@@ -199,33 +199,37 @@ complete -c dcs -n "__fish_dcs_using_subcommand init" -s v -l verbose -d 'Say mo
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l log-file -d 'Append a log of the run to this file' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
 json\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -l no-progress -d 'Show no progress bar on a terminal'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "db" -d 'Back up the databases'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "list" -d 'List the backups, oldest first'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "protect" -d 'Keep a backup from being deleted'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "accept" -d 'Call a backup good in spite of its problems'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "delete" -d 'Delete backups, for good'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "ls" -d 'List the objects of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "cat" -d 'Print one object of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "diff" -d 'Show which objects two backups do not have in common'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "export" -d 'Write a backup as one ordinary .tar.gz'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
@@ -330,6 +334,67 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -s l -l long -d 'Print size and time too'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from cat" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from diff" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from protect" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -420,6 +485,10 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the backups, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the objects of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "cat" -d 'Print one object of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Show which objects two backups do not have in common'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a backup as one ordinary .tar.gz'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "protect" -d 'Keep a backup from being deleted'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Call a backup good in spite of its problems'
@@ -628,6 +697,10 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "list" -d 'List the backups, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "ls" -d 'List the objects of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "cat" -d 'Print one object of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "diff" -d 'Show which objects two backups do not have in common'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "export" -d 'Write a backup as one ordinary .tar.gz'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "protect" -d 'Keep a backup from being deleted'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "accept" -d 'Call a backup good in spite of its problems'

@@ -32,15 +32,40 @@ pub struct Entry {
     pub mtime_seconds: u64,
 }
 
-/// Makes the blocks that come before the content of an entry.
-pub fn header(entry: &Entry, size: u64) -> Vec<u8> {
+fn plain_header(entry: &Entry, kind: tar::EntryType, size: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::Regular);
+    header.set_entry_type(kind);
     header.set_mode(entry.mode & 0o7777);
     header.set_uid(entry.uid.into());
     header.set_gid(entry.gid.into());
     header.set_mtime(entry.mtime_seconds);
     header.set_size(size);
+    header
+}
+
+/// Makes the blocks of a symbolic link, which has no content. A target that no tar can hold becomes an empty file.
+pub fn link_header(entry: &Entry, target: &str) -> Vec<u8> {
+    let mut link = plain_header(entry, tar::EntryType::Symlink, 0);
+    let mut builder = tar::Builder::new(Vec::new());
+    match builder.append_link(&mut link, &entry.name, target) {
+        Ok(()) => std::mem::take(builder.get_mut()),
+        Err(_) => header(entry, 0),
+    }
+}
+
+/// Makes the blocks of a folder.
+pub fn folder_header(entry: &Entry) -> Vec<u8> {
+    let mut folder = plain_header(entry, tar::EntryType::Directory, 0);
+    let mut builder = tar::Builder::new(Vec::new());
+    builder
+        .append_data(&mut folder, &entry.name, std::io::empty())
+        .expect("the name is relative and without dot segments");
+    std::mem::take(builder.get_mut())
+}
+
+/// Makes the blocks that come before the content of an entry.
+pub fn header(entry: &Entry, size: u64) -> Vec<u8> {
+    let mut header = plain_header(entry, tar::EntryType::Regular, size);
     let mut builder = tar::Builder::new(Vec::new());
     builder
         .append_data(&mut header, &entry.name, std::io::empty())

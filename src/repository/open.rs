@@ -104,6 +104,12 @@ impl Repository {
         Ok(repository)
     }
 
+    /// Takes a repository to be where it is said to be, for reading one thing with few requests. What is not found is to be
+    /// explained by [`Self::open`].
+    pub fn assumed(store: Arc<dyn ObjectStore>, bucket: BucketName, prefix: Prefix) -> Result<Self> {
+        Self::unopened(store, bucket, prefix)
+    }
+
     fn unopened(store: Arc<dyn ObjectStore>, bucket: BucketName, prefix: Prefix) -> Result<Self> {
         let repository = Self { store, bucket, prefix, id: String::new() };
         if repository.prefix.as_str().len() > LONGEST_PREFIX {

@@ -10,9 +10,11 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::Progress;
 
+mod out;
 mod progress;
 mod table;
 
+pub use out::{Out, Reader, plain};
 pub use table::Table;
 
 /// How to talk.
@@ -48,6 +50,11 @@ impl Ui {
             text.to_string()
         };
         print(&text)
+    }
+
+    /// Takes standard output for an answer that comes bit by bit.
+    pub fn out(&self) -> Out {
+        Out::new(self.options.json)
     }
 
     /// Prints what a command did; quiet says nothing.

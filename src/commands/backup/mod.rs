@@ -1,13 +1,18 @@
-//! `dcs backup db | files | config | complete | list | show | protect | unprotect | accept | delete |
+//! `dcs backup db | files | config | complete | list | show | cat | ls | diff | export | protect | unprotect | accept | delete |
 //! prune`
 
 use clap::Subcommand;
 
 use super::{Outcome, Session};
 
+mod cat;
 mod create;
 mod delete;
+mod diff;
+mod export;
 mod list;
+mod look;
+mod ls;
 mod prune;
 mod show;
 mod state;
@@ -23,6 +28,10 @@ pub enum BackupCommand {
     Complete(create::CompleteArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Ls(ls::LsArgs),
+    Cat(cat::CatArgs),
+    Diff(diff::DiffArgs),
+    Export(export::ExportArgs),
     Protect(state::ProtectArgs),
     Unprotect(state::UnprotectArgs),
     Accept(state::AcceptArgs),
@@ -38,6 +47,10 @@ pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
         BackupCommand::Complete(args) => args.run(session).await,
         BackupCommand::List(args) => list::run(args, session).await,
         BackupCommand::Show(args) => show::run(args, session).await,
+        BackupCommand::Ls(args) => ls::run(args, session).await,
+        BackupCommand::Cat(args) => cat::run(args, session).await,
+        BackupCommand::Diff(args) => diff::run(args, session).await,
+        BackupCommand::Export(args) => export::run(args, session).await,
         BackupCommand::Protect(args) => args.run(session).await,
         BackupCommand::Unprotect(args) => args.run(session).await,
         BackupCommand::Accept(args) => args.run(session).await,
