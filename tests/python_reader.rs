@@ -2,7 +2,7 @@
 //! backed up to the last byte.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -137,6 +137,58 @@ fn assert_same(found: &Contents, expected: &Contents) {
     for (key, content) in expected {
         assert!(found[key] == *content, "{key:?} has other bytes");
     }
+}
+
+/// Every field of a JSON value, but for the names that people gave to stores and databases.
+fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, found)),
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                found.insert(name.clone());
+                let by_name = name == "stores" || (name == "databases" && value.is_object());
+                let values = value.as_object().filter(|_| by_name).map(|named| named.values().collect::<Vec<_>>());
+                values.unwrap_or_else(|| vec![value]).into_iter().for_each(|value| fields(value, found));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_page_names_every_field_of_a_manifest() {
+    let folder = support::folder();
+    for name in ["live/books", "vault", "etc"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("live/books/a"), "a").unwrap();
+    let settings = format!(
+        "[stores.live]\npath = '{0}/live'\n[stores.vault]\npath = '{0}/vault'\n[databases.dream]\nurl = 'sqlite:{0}/dream'\n\
+         [backup]\nstore = 'vault'\nbucket = 'backups'\nfiles = ['live/*']\ndatabases = ['dream']\nconfig = ['{0}/etc']\n\
+         capture = ['echo yes', 'false']\n",
+        folder.path().display()
+    );
+    fs::write(folder.path().join("dcs.toml"), settings).unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("dream")).unwrap();
+    database.execute_batch("CREATE TABLE books (id INTEGER PRIMARY KEY AUTOINCREMENT)").unwrap();
+    let dcs = Dcs::new(folder.path());
+    dcs.run(&["init"]).ok();
+    // What a command of `capture` fails with is a problem, which has fields of its own; the second has a parent.
+    for _ in 0..2 {
+        assert_eq!(dcs.run(&["backup", "complete", "--note", "x"]).code, Some(3));
+    }
+    let mut found = BTreeSet::new();
+    for path in files(&folder.path().join("vault/backups")).iter().filter(|path| path.ends_with("manifest.json")) {
+        fields(&serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), &mut found);
+    }
+    for name in ["parent", "first", "problems", "reason", "output", "raw_sha256", "sequences"] {
+        assert!(found.contains(name), "{name}: {found:?}");
+    }
+    let page = dcs::commands::REPOSITORY_PAGE.1.replace("\\-", "-");
+    let words: BTreeSet<&str> =
+        page.split(|character: char| !(character.is_alphanumeric() || character == '_')).collect();
+    let missing: Vec<_> = found.iter().filter(|name| !words.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 fn assert_done(output: &Output) {
