@@ -3,6 +3,7 @@
 //! The same bytes and level always give the same members: no time, no name, no system is written into them.
 //! A whole buffer is libdeflate's work, at twice the speed of zlib; what comes bit by bit is zlib's.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -46,14 +47,41 @@ impl Default for Level {
 
 /// Compresses a buffer into one gzip member. Takes about a second for 100 MB: call it on a blocking thread.
 pub fn compress_member(raw: &[u8], level: Level) -> Vec<u8> {
-    let level = CompressionLvl::new(level.0.into()).expect("libdeflate has levels 0 to 12");
-    let mut compressor = Compressor::new(level);
-    let mut member = vec![0; compressor.gzip_compress_bound(raw.len())];
-    let length = compressor.gzip_compress(raw, &mut member).expect("the bound is never too small");
-    member.truncate(length);
-    // Members wait in queues by the thousand; what they do not need of the bound would be most of it.
-    member.shrink_to_fit();
-    member
+    WORKSHOP.with_borrow_mut(|workshop| workshop.compress(raw, level))
+}
+
+thread_local! {
+    static WORKSHOP: RefCell<Workshop> = RefCell::default();
+}
+
+/// What compressing needs beside its input, kept for the next time: to make it anew for each of many small members would
+/// cost more than the compressing.
+#[derive(Default)]
+struct Workshop {
+    compressor: Option<(Level, Compressor)>,
+    output: Vec<u8>,
+}
+
+impl Workshop {
+    /// Output kept for the next time, a thread.
+    const MOST_KEPT: usize = 1 << 20;
+
+    fn compress(&mut self, raw: &[u8], level: Level) -> Vec<u8> {
+        let make = || Compressor::new(CompressionLvl::new(level.0.into()).expect("libdeflate has levels 0 to 12"));
+        let kept = self.compressor.take().filter(|(kept, _)| *kept == level);
+        let (_, compressor) = self.compressor.insert(kept.unwrap_or_else(|| (level, make())));
+        let bound = compressor.gzip_compress_bound(raw.len());
+        if self.output.len() < bound {
+            self.output.resize(bound, 0);
+        }
+        let length = compressor.gzip_compress(raw, &mut self.output[..bound]).expect("the bound is never too small");
+        // Members wait in queues by the thousand; what they do not need of the bound would be most of it.
+        let member = self.output[..length].to_vec();
+        if self.output.len() > Self::MOST_KEPT {
+            self.output = Vec::new();
+        }
+        member
+    }
 }
 
 /// One gzip member made bit by bit. Its whole output stays in memory.
@@ -151,6 +179,8 @@ where
 
 /// Bytes of an object that are looked at to decide whether compressing is worth it.
 pub const SAMPLE_BYTES: usize = 64 << 10;
+/// Bytes of these that are compressed to see.
+const TRIAL_BYTES: usize = 16 << 10;
 
 /// Formats that are compressed inside, by the extension of their files.
 const COMPRESSED: &[&str] = &[
@@ -166,8 +196,22 @@ pub fn looks_compressed(sample: &[u8], name: &str) -> bool {
         return true;
     }
     let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
-    // Less than a block says nothing, and costs nothing either.
-    sample.len() >= 4096 && compress_member(sample, Level::FASTEST).len() > sample.len() / 100 * 97
+    // Less than a block says nothing, and costs nothing either. Text shows in its letters; the rest is tried.
+    sample.len() >= 4096
+        && entropy(sample) > 7.5
+        && compress_member(&sample[..sample.len().min(TRIAL_BYTES)], Level::FASTEST).len()
+            > sample.len().min(TRIAL_BYTES) / 100 * 97
+}
+
+/// Bits a byte that a code for single bytes would need, from 0 to 8.
+fn entropy(sample: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in sample {
+        counts[usize::from(*byte)] += 1;
+    }
+    let length = sample.len() as f64;
+    let share = |count: &u32| f64::from(*count) / length;
+    counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum()
 }
 
 #[cfg(test)]

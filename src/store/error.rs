@@ -44,7 +44,7 @@ pub struct StoreError {
     pub subject: String,
     /// The server's own code, request id and message where it gave them.
     pub detail: Option<String>,
-    /// How long the server asked to wait, in milliseconds.
+    /// How long the server asked to wait, in milliseconds; 0 where a first repeat has nothing to wait for.
     pub retry_after: Option<u64>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }

@@ -62,6 +62,9 @@ impl RetryPolicy {
         if failures >= most {
             return None;
         }
+        if failures == 1 && error.retry_after == Some(0) {
+            return Some(Duration::ZERO);
+        }
         let longest = self.base.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(self.cap);
         // Hosts that failed together must not come back together.
         let spread = longest.mul_f64(rand::random::<f64>());

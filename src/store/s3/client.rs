@@ -67,6 +67,11 @@ pub(super) enum ExchangeError {
 }
 
 impl ExchangeError {
+    /// Whether it came of waiting, and not of a connection that broke.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self, Self::Idle(_))
+    }
+
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::Client(error) if error.is_connect() => ErrorKind::Unreachable,

@@ -23,12 +23,14 @@ use super::{
 };
 use crate::model::{Attributes, BucketName, Key, Secret};
 use client::HttpClient;
+use clock::Clock;
 use multipart::Tags;
 use sign::{Keys, Signer};
 
 mod attributes;
 mod buckets;
 mod client;
+mod clock;
 mod copying;
 mod delete;
 mod failure;
@@ -100,6 +102,7 @@ pub struct S3Store {
     client: HttpClient,
     region: String,
     idle_timeout: Duration,
+    clock: Clock,
     /// By upload id, while the upload is under way.
     tags_of_uploads: Arc<Mutex<HashMap<String, Tags>>>,
 }
@@ -157,6 +160,7 @@ impl S3Store {
             addressing: options.addressing,
             idle_timeout: options.idle_timeout,
             region: options.region,
+            clock: Clock::default(),
             tags_of_uploads: Arc::default(),
             endpoint: Arc::new(endpoint),
         }))
@@ -189,7 +193,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        self.clock().await
+        self.time().await
     }
 
     async fn buckets(&self) -> Result<Vec<BucketName>> {

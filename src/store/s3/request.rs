@@ -148,6 +148,7 @@ impl S3Store {
         match self.client.exchange(ready, patience).await {
             Ok(answer) => {
                 let (parts, body) = answer.into_parts();
+                self.clock.note(&parts.headers);
                 Ok(Answer { subject, status: parts.status, headers: parts.headers, body, idle: self.idle_timeout })
             }
             Err(error) => Err(failed_exchange(&subject, error)),
@@ -219,7 +220,10 @@ async fn hash(body: Option<Bytes>) -> Cow<'static, str> {
 }
 
 fn failed_exchange(subject: &Subject, error: ExchangeError) -> crate::store::StoreError {
-    subject.error(error.kind()).with_source(error)
+    let mut failed = subject.error(error.kind());
+    // A connection that was kept may have gone bad since, and a new one has nothing to wait for.
+    failed.retry_after = (failed.kind == ErrorKind::Transient && !error.is_slow()).then_some(0);
+    failed.with_source(error)
 }
 
 /// The head of an answer, its body not yet read.
