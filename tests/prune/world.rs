@@ -13,7 +13,7 @@ use std::time::Duration;
 use dcs::archive::Codec;
 use dcs::model::manifest::Origins;
 use dcs::model::{Attributes, BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId, Silent};
-use dcs::repository::locks::{Holder, Locks, Timing, Want};
+use dcs::repository::locks::{Holder, Lock, Locks, Timing, Want};
 use dcs::repository::pack::{PackInfo, read_pack_list};
 use dcs::repository::partial::PartialWriter;
 use dcs::repository::{Repository, index, layout};
@@ -39,6 +39,7 @@ pub struct World {
     pub vault: MemoryStore,
     pub live: MemoryStore,
     pub books: BucketName,
+    pub apps: BucketName,
     bucket: BucketName,
     spool: Arc<TempDir>,
 }
@@ -49,10 +50,13 @@ impl World {
             vault: MemoryStore::new(),
             live: MemoryStore::new(),
             books: support::bucket("books"),
+            apps: support::bucket("apps"),
             bucket: support::bucket("vault"),
             spool: Arc::new(support::folder()),
         };
-        world.live.create_bucket(&world.books).await.unwrap();
+        for bucket in [&world.books, &world.apps] {
+            world.live.create_bucket(bucket).await.unwrap();
+        }
         Repository::init(world.store(), world.bucket.clone(), prefix()).await.unwrap();
         world
     }
@@ -62,7 +66,11 @@ impl World {
     }
 
     pub async fn put(&self, key: &str, content: &[u8]) {
-        let at = support::at(&self.books, key);
+        self.put_in(&self.books, key, content).await;
+    }
+
+    pub async fn put_in(&self, bucket: &BucketName, key: &str, content: &[u8]) {
+        let at = support::at(bucket, key);
         let body = content.to_vec().into();
         self.live.put(&at, body, &Attributes::default(), Precondition::Overwrite).await.unwrap();
     }
@@ -94,15 +102,33 @@ impl World {
     }
 
     pub async fn back_up_through(&self, vault: Arc<dyn ObjectStore>) -> Result<Manifest> {
+        let holder = Holder::this_process(RunId::create(), "backup files");
+        let (result, lock) = self.back_up_by(vault, holder).await?;
+        lock.release().await?;
+        result
+    }
+
+    /// A backup by a process that is dead as soon as the store fails.
+    pub async fn back_up_killed(&self, vault: Arc<dyn ObjectStore>) -> Result<Manifest> {
+        let holder = Holder::this_process(RunId::create(), "backup files");
+        let holder = Holder { process_started: holder.process_started - 1, ..holder };
+        self.back_up_by(vault, holder).await?.0
+    }
+
+    async fn back_up_by(&self, vault: Arc<dyn ObjectStore>, holder: Holder) -> Result<(Result<Manifest>, Lock)> {
         self.vault.advance_clock(SignedDuration::from_secs(1));
         let context = self.context(vault).await;
-        let lock = locks(&context, "backup files").acquire(&[Want::shared(Want::REPOSITORY)], LONG).await?;
-        let source = FileSource { store: "live".to_owned(), bucket: Some(self.books.clone()), prefix: Prefix::root() };
+        let lock = locks_by(&context, holder).acquire(&[Want::shared(Want::REPOSITORY)], LONG).await?;
+        let source = |bucket: &BucketName| FileSource {
+            store: "live".to_owned(),
+            bucket: Some(bucket.clone()),
+            prefix: Prefix::root(),
+        };
         let options = BackupOptions {
             kind: BackupKind::Files,
             note: None,
             databases: Vec::new(),
-            files: vec![source],
+            files: vec![source(&self.books), source(&self.apps)],
             how: FilesOptions::default(),
             config: Vec::new(),
             capture: Vec::new(),
@@ -114,8 +140,7 @@ impl World {
             Ok(plan) => backup::execute(&context, plan, Some(&lock.lease())).await,
             Err(error) => Err(error),
         };
-        lock.release().await?;
-        result
+        Ok((result, lock))
     }
 
     pub async fn delete(&self, id: &BackupId) {
@@ -150,7 +175,7 @@ impl World {
         let repository = self.sound().await.repository;
         let files = manifest.files.as_ref().unwrap();
         let rows: Vec<_> = index::read_index(&repository, files.segments.clone()).try_collect().await.unwrap();
-        let row = rows.into_iter().find(|row| row.key.as_str() == key).unwrap();
+        let row = rows.into_iter().find(|row| row.source.bucket() == self.books && row.key.as_str() == key).unwrap();
         let packs = read_pack_list(repository.open_artefact(&files.pack_list), String::new());
         let packs: Vec<_> = packs.try_collect().await.unwrap();
         let pack = packs.into_iter().find(|pack| pack.name == row.pieces[0].pack).unwrap();
@@ -199,7 +224,11 @@ pub fn prefix() -> Prefix {
 
 /// The locks as the commands take them, but looked at more often.
 pub fn locks(context: &Context, command: &str) -> Locks {
+    locks_by(context, Holder::this_process(RunId::create(), command))
+}
+
+fn locks_by(context: &Context, holder: Holder) -> Locks {
     let millisecond = Duration::from_millis(1);
     let timing = Timing { poll: millisecond, longest_poll: millisecond, ..Timing::default() };
-    Locks::of(&context.repository, Holder::this_process(RunId::create(), command)).with_timing(timing)
+    Locks::of(&context.repository, holder).with_timing(timing)
 }
