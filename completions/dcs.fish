@@ -513,6 +513,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand verify" -s v -l verbose -d 'Say 
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
@@ -533,7 +534,12 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s v -l verbose -d '
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l only -d 'Restore only this bucket of the backup, as in `live/books`; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l only -d 'Restore only this bucket of the backup (`live/books`), folder (`live/books/42/`) or object (`live/books/42/cover.jpg`); may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l prefix -d 'Restore only objects whose keys begin so' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l include -d 'Restore only objects whose keys fit: `*` within a segment, `**` across, `?` for one character; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l exclude -d 'Leave out objects whose keys fit; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l to -d 'Restore to another bucket, or a folder of one; or to a folder of this machine, below STORE/BUCKET/' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
@@ -545,6 +551,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l color -d 'Whet
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l mirror -d 'Remove what is live and not in the backup, to the trash; with other options only what they select'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l skip-damaged -d 'Restore all the rest where something of the backup is missing or damaged; ends in 4 all the same'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l yes -d 'Do not ask'
@@ -554,6 +561,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s v -l verbose -
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config-to -d 'Unpack the configuration into this folder instead of ./dcs-restored-ID' -r -F

@@ -48,6 +48,18 @@ pub(super) fn make_folder(settings: &StoreSettings) -> Result<(), StoreError> {
     }
 }
 
+/// Makes the folder that a restore goes to, where its parent is there.
+pub(super) fn make_target(folder: &Path) -> Result<(), CommandError> {
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let message = format!("cannot make the folder {}: {error}", folder.display());
+            Err(CommandError::new(ExitCode::Usage, message)
+                .hint("Name a folder whose parent there is, and may be written to."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Opens a database; nothing is connected yet.
 pub(super) fn database(found: &DatabaseSettings, settings: &Settings) -> Result<Arc<dyn Database>, CommandError> {
     Ok(match found {

@@ -1,6 +1,9 @@
 //! What the restoring commands share: choosing a backup, and naming other places to restore to.
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::Session;
 use super::open::Places;
@@ -9,6 +12,35 @@ use crate::model::manifest::Origins;
 use crate::model::{BackupId, Manifest};
 use crate::repository::{Repository, Selector};
 use crate::settings::{DatabaseSettings, StoreSettings};
+
+/// Which backup to restore from.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
+    /// A backup's id, `latest`, or `latest~N`
+    #[arg(value_name = "ID", default_value = "latest")]
+    id: Selector,
+
+    /// The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC
+    #[arg(long, value_name = "TIME", conflicts_with = "id", value_parser = time)]
+    at: Option<Timestamp>,
+}
+
+impl Choice {
+    pub(super) fn selector(&self) -> Selector {
+        self.at.map_or_else(|| self.id.clone(), Selector::At)
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let end = text
+        .parse::<Date>()
+        .ok()
+        .and_then(|date| date.at(23, 59, 59, 999_999_999).to_zoned(TimeZone::UTC).ok().map(|end| end.timestamp()));
+    end.ok_or_else(|| "write a time as in 2026-11-20T02:00:00Z, or a date as in 2026-11-20".to_owned())
+}
 
 /// Reads the chosen backup, and says what is wrong with it, or which newer ones were passed over.
 pub(super) async fn choose(
@@ -79,6 +111,16 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_one_moment_and_a_date_its_end() {
+        assert_eq!(time("2026-11-20T02:00:00Z").unwrap().to_string(), "2026-11-20T02:00:00Z");
+        assert_eq!(time("2026-11-20T02:00:00+02:00").unwrap().to_string(), "2026-11-20T00:00:00Z");
+        assert_eq!(time("2026-11-20").unwrap().to_string(), "2026-11-20T23:59:59.999999999Z");
+        for bad in ["", "yesterday", "2026-11-20T02:00:00", "2026-13-01"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_password_on_the_command_line_is_refused_and_not_repeated() {

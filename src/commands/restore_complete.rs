@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Targets, choose, show};
+use super::restore::{Choice, Targets, choose, show};
 use super::{Outcome, Session, restore_db};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{BackupId, BackupKind, Manifest, SourceName, format};
-use crate::repository::Selector;
 use crate::steps::restore::CompleteRestored;
 use crate::steps::restore_database::Restored;
 use crate::steps::restore_files::{FilesRestoreOptions, FilesRestored, Selection};
@@ -25,9 +24,8 @@ use crate::steps::{capture, restore, restore_database, restore_files, verify};
 /// again after an interruption, it goes on where it was.
 #[derive(Debug, Args)]
 pub struct RestoreCompleteArgs {
-    /// A backup's id, `latest`, or `latest~N`
-    #[arg(value_name = "ID", default_value = "latest")]
-    id: Selector,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Restore all the rest where something of the files is missing or damaged; ends in 4 all the same
     #[arg(long)]
@@ -82,7 +80,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     // Choose the backup and open everything it goes to.
     let repository = session.repository(args.dry_run).await?;
     let is_complete = |manifest: &Manifest| manifest.kind == BackupKind::Complete;
-    let manifest = choose(session, &repository, &args.id, "a complete backup", is_complete).await?;
+    let manifest = choose(session, &repository, &args.choice.selector(), "a complete backup", is_complete).await?;
     let places = args.targets.places(&manifest.origins, session)?;
     let sources: Vec<SourceName> =
         manifest.files.iter().flat_map(|files| &files.sources).map(|source| source.source.clone()).collect();
@@ -102,7 +100,8 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     let files = match &manifest.files {
         Some(files) => {
             let selection = Selection::sources(sources);
-            let options = FilesRestoreOptions { selection, to: None, trash, skip_damaged: args.skip_damaged };
+            let skip_damaged = args.skip_damaged;
+            let options = FilesRestoreOptions { selection, trash, skip_damaged, ..FilesRestoreOptions::default() };
             Some(restore_files::plan(&context, &manifest.id, files, options).await?)
         }
         None => None,

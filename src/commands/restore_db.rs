@@ -5,11 +5,10 @@ use std::fmt::Write;
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Targets, choose, show};
+use super::restore::{Choice, Targets, choose, show};
 use super::{Outcome, Session};
 use crate::exit::ExitCode;
 use crate::model::BackupId;
-use crate::repository::Selector;
 use crate::steps::restore_database::{self, DatabaseRestorePlan, Restored};
 use crate::steps::verify;
 
@@ -19,9 +18,8 @@ use crate::steps::verify;
 /// when it was made. Only then the two change places; the old one is kept under another name.
 #[derive(Debug, Args)]
 pub struct RestoreDbArgs {
-    /// A backup's id, `latest`, or `latest~N`
-    #[arg(value_name = "ID", default_value = "latest")]
-    id: Selector,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Restore only this database of the backup; may be given more than once
     #[arg(long, value_name = "NAME")]
@@ -53,7 +51,7 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
         let has = |name: &String| manifest.databases.iter().any(|database| database.name == *name);
         !manifest.databases.is_empty() && only.iter().all(has)
     };
-    let mut manifest = choose(session, &repository, &args.id, "the databases asked for", holds).await?;
+    let mut manifest = choose(session, &repository, &args.choice.selector(), "the databases asked for", holds).await?;
     if !only.is_empty() {
         manifest.databases.retain(|database| only.contains(&database.name));
     }

@@ -185,6 +185,13 @@ pub struct SourceSummary {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
+impl SourceSummary {
+    /// Whether the backup would hold an object of this key, had it been there.
+    pub fn covers(&self, key: &str) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     #[serde(flatten)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 
 use super::error::{ErrorKind, RepositoryError, Result};
 use super::layout;
@@ -16,6 +17,8 @@ pub enum Selector {
     Id(BackupId),
     /// The newest good backup that holds what is needed, or the one so many before it.
     Latest(usize),
+    /// The newest good backup that ended at or before this time.
+    At(Timestamp),
 }
 
 /// Says that a text selects no backup.
@@ -43,6 +46,7 @@ impl fmt::Display for Selector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => fmt::Display::fmt(id, formatter),
+            Self::At(time) => write!(formatter, "at or before {time}"),
             Self::Latest(0) => formatter.write_str("latest"),
             Self::Latest(count) => write!(formatter, "latest~{count}"),
         }
@@ -91,6 +95,14 @@ impl Repository {
                 Ok(Selected { manifest, skipped: Vec::new(), remark })
             }
             Selector::Latest(before) => self.latest(*before, needed, holds).await,
+            Selector::At(time) => {
+                let ended = move |manifest: &Manifest| manifest.finished_at <= *time && holds(manifest);
+                let found = self.latest(0, needed, ended).await;
+                found.map_err(|error| match error.kind {
+                    ErrorKind::NotFound => RepositoryError { subject: selector.to_string(), ..error },
+                    _ => error,
+                })
+            }
         }
     }
 

@@ -64,7 +64,7 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
 }
 
 /// Whether a bucket is the repository's own, also in a store that goes by another name: two URLs may lead to one server.
-async fn is_own(context: &Context, store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<bool> {
+pub(super) async fn is_own(context: &Context, store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<bool> {
     let own = &context.repository;
     if *bucket != own.bucket {
         return Ok(false);

@@ -77,7 +77,9 @@ async fn state(session: &Session, selector: &Selector, saying: Saying, dry_run: 
     }
     let id = match selector {
         Selector::Id(id) => id.clone(),
-        Selector::Latest(_) => context.repository.select(selector, "anything", |_| true).await?.manifest.id,
+        Selector::Latest(_) | Selector::At(_) => {
+            context.repository.select(selector, "anything", |_| true).await?.manifest.id
+        }
     };
     session.choose(&id);
     let user = user_name(&session.settings()?.environment);

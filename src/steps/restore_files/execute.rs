@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::displace::Displacer;
 use super::write::{Differing, Writer, Written};
-use super::{FilesRestorePlan, FilesRestored};
+use super::{FilesRestorePlan, FilesRestored, mirror};
 use crate::model::SourceName;
 use crate::model::manifest::SourceSummary;
 use crate::repository::RepositoryError;
@@ -41,12 +41,28 @@ pub async fn execute(context: &Context, plan: FilesRestorePlan) -> Result<FilesR
     let displacer = Displacer::new(context, plan.options.trash.clone(), reason, places.values());
     let bytes = plan.missing.bytes + plan.differing.bytes;
     context.progress.begin("restore files", plan.missing.objects + plan.differing.objects, bytes);
-    let restored = restore_all(context, &plan, &places, &displacer).await;
+    let restored = restore_and_remove(context, &plan, &places, &displacer).await;
     context.progress.end();
     // What was taken is listed whatever came of the rest.
     let kept = displacer.finish().await;
     let mut restored = restored?;
     restored.displaced_to = kept?.entries;
+    Ok(restored)
+}
+
+/// What is not in the backup goes last, and only where all else is in place.
+async fn restore_and_remove(
+    context: &Context,
+    plan: &FilesRestorePlan,
+    places: &HashMap<SourceName, Place>,
+    displacer: &Displacer<'_>,
+) -> Result<FilesRestored> {
+    let mut restored = restore_all(context, plan, places, displacer).await?;
+    if plan.options.mirror && restored.report.is_clean() && restored.is_undamaged() {
+        mirror::remove(context, plan, displacer, &mut restored).await?;
+    } else if plan.options.mirror {
+        context.progress.note("nothing is removed, because not all was restored");
+    }
     Ok(restored)
 }
 

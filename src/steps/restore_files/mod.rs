@@ -8,6 +8,7 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::place::{Elsewhere, Place};
 use super::presence::Absent;
+use super::sources::is_own;
 use super::target::{Compared, State, compare};
 use super::{Context, Result, StepError};
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
@@ -19,6 +20,7 @@ use crate::repository::{ErrorKind, RepositoryError};
 
 mod displace;
 mod execute;
+mod mirror;
 mod report;
 mod selection;
 mod write;
@@ -37,6 +39,8 @@ pub struct FilesRestoreOptions {
     pub trash: Option<Trash>,
     /// Whether to restore the rest where it is known beforehand that something is damaged.
     pub skip_damaged: bool,
+    /// Whether what is not in the backup is removed, as far as it is selected.
+    pub mirror: bool,
 }
 
 /// What restoring the files will do, counted against what is there.
@@ -47,8 +51,11 @@ pub struct FilesRestorePlan {
     missing: Count,
     same: Count,
     differing: Count,
+    removed: Count,
     /// Objects that cannot be read.
     damaged: Count,
+    /// Which of what was named is there.
+    seen: Vec<bool>,
     /// The first damage that was found, and all damage of the index.
     damage: Option<Problem>,
     lost: Report,
@@ -68,9 +75,18 @@ impl Count {
 }
 
 impl FilesRestorePlan {
-    /// Whether live objects will be replaced.
+    /// Whether live objects will be replaced or removed.
     pub fn displaces(&self) -> bool {
-        self.differing.objects > 0
+        self.differing.objects + self.removed.objects > 0
+    }
+
+    /// What to ask whoever is to agree.
+    pub fn question(&self) -> &'static str {
+        if self.removed.objects > 0 {
+            "Restore over the objects that differ, and remove what is not in the backup?"
+        } else {
+            "Restore over the objects that differ?"
+        }
     }
 
     /// Fails where something is damaged that was not to be passed over. To be asked before anything is touched.
@@ -110,6 +126,9 @@ impl fmt::Display for FilesRestorePlan {
         line("add", self.missing)?;
         line("same", self.same)?;
         line("replace", self.differing)?;
+        if self.options.mirror {
+            line("remove", self.removed)?;
+        }
         if self.damaged.objects > 0 { line("damaged", self.damaged) } else { Ok(()) }
     }
 }
@@ -129,14 +148,19 @@ pub async fn plan(
         missing: Count::default(),
         same: Count::default(),
         differing: Count::default(),
+        removed: Count::default(),
         damaged: Count::default(),
+        seen: Vec::new(),
         damage: None,
         lost: Report::default(),
     };
+    plan.check_place(context).await?;
     context.progress.begin("compare", files.objects, 0);
     let absent = plan.absent(context, id, files).await?;
     plan.sound_segments(context).await?;
     plan.count(context, &absent).await?;
+    plan.check_selected(id)?;
+    plan.count_removed(context).await?;
     context.progress.end();
     Ok(plan)
 }
@@ -182,12 +206,67 @@ impl FilesRestorePlan {
         Ok(())
     }
 
+    /// Neither the backups nor the trash are a place to restore to.
+    async fn check_place(&self, context: &Context) -> Result<()> {
+        let Some(to) = &self.options.to else { return Ok(()) };
+        let store = context.store(&to.store)?;
+        let is_trash =
+            |trash: &Trash| trash.place.store.describe() == store.describe() && trash.place.bucket == to.bucket;
+        let reason = if is_own(context, store, &to.bucket).await? {
+            "it is the backup bucket"
+        } else if self.options.trash.as_ref().is_some_and(is_trash) {
+            "it is the trash"
+        } else {
+            return Ok(());
+        };
+        let hint = Some("Name another bucket with `--to STORE/BUCKET`.".to_owned());
+        let (subject, reason) = (format!("{}/{}", to.store, to.bucket), reason.to_owned());
+        Err(StepError::Refused { attempted: "restore files to", subject, reason, hint })
+    }
+
+    /// Fails where something was named that the backup does not hold.
+    fn check_selected(&self, id: &BackupId) -> Result<()> {
+        let selection = &self.options.selection;
+        let objects = self.missing.objects + self.same.objects + self.differing.objects + self.damaged.objects;
+        let missing = selection.only.iter().zip(&self.seen).find(|(only, seen)| only.is_one() && !**seen);
+        let subject = match missing {
+            Some((only, _)) => format!("{only} in the backup {id}"),
+            None if objects == 0 && !selection.is_whole() && !self.options.mirror => {
+                format!("in the backup {id} that is selected")
+            }
+            None => return Ok(()),
+        };
+        // Where the index is damaged, nobody knows.
+        if !self.lost.is_clean() {
+            return Ok(());
+        }
+        let hint = format!("See what it holds: `dcs backup ls {id}`.");
+        Err(StepError::NotFound { what: "object", subject, hint })
+    }
+
+    async fn count_removed(&mut self, context: &Context) -> Result<()> {
+        if !self.options.mirror {
+            return Ok(());
+        }
+        for summary in self.sources.clone() {
+            let place = self.place(context, &summary.source)?;
+            let mut extras = mirror::extras(context, self, &summary).await?;
+            while let Some(info) = extras.try_next().await? {
+                displace::check_trash(self.options.trash.as_ref(), &place)?;
+                self.removed.add(info.size);
+            }
+        }
+        Ok(())
+    }
+
     async fn count(&mut self, context: &Context, absent: &Absent) -> Result<()> {
+        self.seen = vec![false; self.options.selection.only.len()];
         let replacements = Replacements::new(&context.repository);
         let to = self.options.to.clone();
         let mut compared = std::pin::pin!(compare(context, to.as_ref(), self.rows(context)));
         while let Some(Compared { row, state }) = compared.try_next().await.map_err(damaged_index)? {
             context.progress.advance(1, 0);
+            self.seen.iter_mut().zip(&self.options.selection.only).for_each(|(seen, only)| *seen |= only.is(&row));
             let count = match state {
                 State::Same => {
                     self.same.add(row.size);

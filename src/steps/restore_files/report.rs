@@ -12,6 +12,8 @@ pub struct FilesRestored {
     pub added_objects: u64,
     pub replaced_objects: u64,
     pub same_objects: u64,
+    /// Objects that are not in the backup, and were removed because that was asked for.
+    pub removed_objects: u64,
     pub restored_bytes: u64,
     /// Objects that are damaged in the backup. Whatever is live in their places was left as it was.
     pub damaged: Report,
@@ -24,7 +26,7 @@ pub struct FilesRestored {
 impl FilesRestored {
     /// Whether anything live is other than it was.
     pub(in crate::steps) fn has_changed(&self) -> bool {
-        self.added_objects + self.replaced_objects > 0
+        self.added_objects + self.replaced_objects + self.removed_objects > 0
     }
 
     /// Whether every object of the backup could be read.
@@ -38,8 +40,12 @@ impl fmt::Display for FilesRestored {
         let added = format::count(self.added_objects, "object");
         let (replaced, same) = (self.replaced_objects, self.same_objects);
         write!(formatter, "restored files: {added} added, {replaced} replaced, {same} the same")?;
+        if self.removed_objects > 0 {
+            write!(formatter, ", {} removed", self.removed_objects)?;
+        }
         if !self.displaced_to.is_empty() {
-            write!(formatter, "; what was replaced is in the trash as {}", self.displaced_to.join(", "))?;
+            let what = if self.removed_objects > 0 { "replaced or removed" } else { "replaced" };
+            write!(formatter, "; what was {what} is in the trash as {}", self.displaced_to.join(", "))?;
         }
         if !self.damaged.is_clean() {
             write!(formatter, "; {} damaged in the backup and left as they were", self.damaged.problem_count)?;

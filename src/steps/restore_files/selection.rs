@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
-use crate::model::{Glob, SourceName};
+use crate::model::{Glob, IndexRow, SourceName};
 use crate::repository::index::segments_of;
 
 /// A bucket of a backup, a folder of one (`live/books/42/`), or one object (`live/books/42/cover.jpg`).
@@ -39,6 +39,15 @@ impl fmt::Display for Only {
 }
 
 impl Only {
+    /// Whether it names one object.
+    pub(super) fn is_one(&self) -> bool {
+        !self.within.is_empty() && !self.within.ends_with('/')
+    }
+
+    pub(super) fn is(&self, row: &IndexRow) -> bool {
+        self.takes(row.source.as_str(), row.key.as_str())
+    }
+
     fn takes(&self, source: &str, key: &str) -> bool {
         let is_whole_folder = self.within.is_empty() || self.within.ends_with('/');
         source == self.source.as_str()
@@ -66,9 +75,10 @@ impl Selection {
         Self { only: sources.into_iter().map(only).collect(), ..Self::default() }
     }
 
-    /// Whether everything is selected.
-    pub fn is_all(&self) -> bool {
-        self.only.is_empty() && self.prefix.is_empty() && self.include.is_empty() && self.exclude.is_empty()
+    /// Whether it is whole buckets.
+    pub(super) fn is_whole(&self) -> bool {
+        let are_whole = self.only.iter().all(|only| only.within.is_empty());
+        are_whole && self.prefix.is_empty() && self.include.is_empty() && self.exclude.is_empty()
     }
 
     pub fn takes(&self, source: &SourceName, key: &str) -> bool {
