@@ -20,12 +20,17 @@ impl Repository {
     /// one. Answers the manifest's digest.
     pub async fn publish(&self, manifest: &Manifest) -> Result<Digest> {
         let id = &manifest.id;
-        self.confirm(manifest.artefacts()).await?;
+        let pack_sums = async {
+            match &manifest.files {
+                Some(files) => Ok(self.write_pack_sums(id, &files.pack_list).await?.parts),
+                None => Ok(Vec::new()),
+            }
+        };
+        let recovery = self.write_text(layout::recovery(id), recovery::text(self, manifest));
+        let ((), pack_sums, recovery) = tokio::try_join!(self.confirm(manifest.artefacts()), pack_sums, recovery)?;
         let mut parts: Vec<Part> = manifest.artefacts().cloned().collect();
-        if let Some(files) = &manifest.files {
-            parts.extend(self.write_pack_sums(id, &files.pack_list).await?.parts);
-        }
-        parts.push(self.write_text(layout::recovery(id), recovery::text(self, manifest)).await?);
+        parts.extend(pack_sums);
+        parts.push(recovery);
 
         let mut bytes = serde_json::to_vec_pretty(manifest).map_err(|error| {
             RepositoryError::new(ErrorKind::Source, "publish backup", id.as_str()).with_source(error)

@@ -96,8 +96,8 @@ impl fmt::Display for BackupPlan {
 /// Problems with single objects are in the manifest's report.
 pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>) -> Result<Manifest> {
     let options = plan.options;
-    sweep_uploads(context).await;
-    let (id, started_at) = new_id(context, options.kind).await?;
+    let ((), id) = tokio::join!(sweep_uploads(context), new_id(context, options.kind));
+    let (id, started_at) = id?;
     let store_options = StoreOptions { codec: options.codec, workers: options.workers };
     let mut manifest = begin(context, &options, id.clone(), started_at);
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
@@ -84,37 +84,35 @@ pub struct Prepared {
 /// Reads an object of at most [`super::SMALL_BYTES`] whole, hashes and compresses it. Many of these may run at once. Fails with
 /// `Changed` where it has not the size it should have, and with `Source` where it cannot be read.
 pub async fn prepare_small(object: NewObject, content: ByteStream, codec: Codec) -> Result<Prepared> {
-    let content = collect(&object, content).await?;
+    let header = object.tar_header(0, object.size);
+    let begin = header.len();
+    let mut raw = collect(&object, header, content).await?;
     Ok(archive::blocking(move || {
-        let sha256 = archive::sha256(&content);
-        let piece = if content.is_empty() { Bytes::new() } else { compress(&object, &content, codec) };
+        let sha256 = archive::sha256(&raw[begin..]);
+        let piece = if raw.len() == begin {
+            Bytes::new()
+        } else {
+            // Where the header would be much of it, compressing always pays.
+            let codec = if object.size < 16 << 10 { codec } else { object.codec(&raw[begin..], codec) };
+            raw.extend_from_slice(tar::padding(object.size));
+            codec.compress_member(&raw).into()
+        };
         Prepared { object, sha256, piece, format: codec.format() }
     })
     .await)
 }
 
-async fn collect(object: &NewObject, mut content: ByteStream) -> Result<Bytes> {
-    let mut all = BytesMut::new();
+/// The entry as it will be compressed, but for its padding: the content goes behind the header, into its place.
+async fn collect(object: &NewObject, header: Vec<u8>, mut content: ByteStream) -> Result<Vec<u8>> {
+    let whole = usize::try_from(object.size).unwrap_or(usize::MAX).saturating_add(header.len());
+    let mut raw = header;
+    raw.reserve_exact((whole - raw.len()).min(gzip::MEMBER_BYTES) + tar::END.len());
+    let begin = raw.len();
     while let Some(chunk) = content.try_next().await.map_err(|error| object.unreadable(error))? {
-        // Most small objects come in one chunk, which then is not copied.
-        if all.is_empty() && chunk.len() as u64 == object.size {
-            if content.try_next().await.map_err(|error| object.unreadable(error))?.is_some_and(|more| !more.is_empty())
-            {
-                return Err(object.changed(u64::MAX));
-            }
-            return Ok(chunk);
-        }
-        all.extend_from_slice(&chunk);
-        if all.len() as u64 > object.size {
+        if raw.len() + chunk.len() > whole {
             return Err(object.changed(u64::MAX));
         }
+        raw.extend_from_slice(&chunk);
     }
-    if all.len() as u64 == object.size { Ok(all.freeze()) } else { Err(object.changed(all.len() as u64)) }
-}
-
-fn compress(object: &NewObject, content: &[u8], codec: Codec) -> Bytes {
-    // Where the header would be much of it, compressing always pays.
-    let codec = if content.len() < 16 << 10 { codec } else { object.codec(content, codec) };
-    let raw = [&object.tar_header(0, object.size)[..], content, tar::padding(object.size)].concat();
-    codec.compress_member(&raw).into()
+    if raw.len() == whole { Ok(raw) } else { Err(object.changed((raw.len() - begin) as u64)) }
 }

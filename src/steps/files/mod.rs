@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 
 use self::ancestry::Lost;
 use self::apply::{Apply, Done, Tally};
-use self::changes::{Change, Changes};
+use self::changes::{Change, Changes, Listed};
 use self::healing::Healing;
 use self::known::{Known, Wanted};
 use self::pack_list::{PackList, StoredList};
@@ -30,6 +31,7 @@ use crate::repository::standing::Unusable;
 use crate::store::{ErrorKind, ObjectStore};
 
 mod again;
+mod ahead;
 mod ancestry;
 mod apply;
 mod changes;
@@ -118,12 +120,14 @@ impl Run<'_> {
         let Self { context, id, options, .. } = *self;
         context.progress.begin("files", 0, 0);
         let started_at = context.repository.now().await?;
+        let segments = self.parents.newest.as_ref().map_or(&[][..], |parent| &parent.files.segments);
+        let live = scan::live(context, self.sources, segments, sorted)?;
         let mut packs = PackList::new(context);
         let mut healing = Healing::new(context);
         let (mut standing, settings, before) =
             futures_util::try_join!(self.standing(&mut packs), self.settings(), self.look_at_trash())?;
         let mut before = before;
-        let mut pass = self.pass(sorted, &standing, report, &mut packs, &mut healing).await?;
+        let mut pass = self.pass(live, &standing, report, &mut packs, &mut healing).await?;
 
         // What moved meanwhile, and what went away, until nothing does.
         let mut stored = packs.store(context, id, options).await?;
@@ -190,7 +194,7 @@ impl Run<'_> {
     /// The first pass: all sources.
     async fn pass(
         &self,
-        sorted: bool,
+        live: BoxStream<'static, Result<Listed>>,
         standing: &Arc<Standing>,
         report: &mut Report,
         packs: &mut PackList,
@@ -198,7 +202,6 @@ impl Run<'_> {
     ) -> Result<Pass> {
         let Self { context, parents, .. } = *self;
         let lost = Lost::default();
-        let live = scan::live(context, self.sources, sorted)?;
         let found = scan::compare(live, ancestry::candidates(context, parents, &lost), standing.clone());
         let mut done = Done::default();
         let Some(parent) = &parents.newest else {
@@ -296,7 +299,7 @@ impl Run<'_> {
 /// The changes of a pass, what of them is to be looked for, and what there is in all.
 async fn collect(
     context: &Context,
-    mut found: futures_util::stream::BoxStream<'static, Result<Found>>,
+    mut found: BoxStream<'static, Result<Found>>,
     report: &mut Report,
 ) -> Result<(Changes, Wanted, Tally)> {
     let (mut changes, mut wanted, mut tally) = (Changes::new(context), Wanted::default(), Tally::new());

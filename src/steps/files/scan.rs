@@ -11,10 +11,12 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::sorted_listing;
-use super::super::sources::{self, Source};
+use super::super::sources::Source;
 use super::super::{Context, Result, StepError};
+use super::ahead;
 use super::ancestry::{Candidates, is_usable};
 use super::changes::{Change, Listed};
+use crate::model::manifest::Segment;
 use crate::model::{IndexRow, Problem};
 use crate::repository::prune::Marked;
 use crate::repository::standing::Unusable;
@@ -47,25 +49,31 @@ pub(super) struct Standing {
     pub(super) parent_began: Option<Timestamp>,
 }
 
-/// The live objects of all sources, in order. An error of kind `Unsupported` says that a listing is out of order.
-pub(super) fn live(context: &Context, sources: &[Source], sorted: bool) -> Result<BoxStream<'static, Result<Listed>>> {
+/// The live objects of all sources, in order, listed from now on. An error of kind `Unsupported` says that a listing is out
+/// of order. `segments` are the parent's.
+pub(super) fn live(
+    context: &Context,
+    sources: &[Source],
+    segments: &[Segment],
+    sorted: bool,
+) -> Result<BoxStream<'static, Result<Listed>>> {
     let mut listings = Vec::new();
     for source in sources {
-        let store = context.store(source.name.store())?.clone();
+        let store = context.store(source.name.store())?;
         for prefix in &source.prefixes {
-            let (store, name, prefix) = (store.clone(), source.name.clone(), prefix.clone());
-            let (spool, bucket) = (context.spool.clone(), source.name.bucket());
-            listings.push(async move {
-                let listing = if sorted {
-                    sorted_listing::sorted(store.list(&bucket, ListOptions::prefix(&prefix)), &spool).await?
-                } else {
-                    sources::listing(&store, &bucket, &prefix)
-                };
-                Ok::<_, StepError>(listing.map_ok(move |info| Listed { source: name.clone(), info }))
-            });
+            let (name, bucket) = (source.name.clone(), source.name.bucket());
+            let listing = if sorted {
+                let listing = store.list(&bucket, ListOptions::prefix(prefix));
+                let spool = context.spool.clone();
+                stream::once(async move { sorted_listing::sorted(listing, &spool).await }).try_flatten().boxed()
+            } else {
+                // The first listing begins at once, the others when it is their turn: sources are few.
+                ahead::listing(store, &bucket, prefix, ahead::cuts(segments, source, prefix), listings.is_empty())
+            };
+            listings.push(listing.map_ok(move |info| Listed { source: name.clone(), info }));
         }
     }
-    Ok(stream::iter(listings).then(|listing| listing).try_flatten().boxed())
+    Ok(stream::iter(listings).flatten().boxed())
 }
 
 /// Compares. What is not live any more is forgotten.
