@@ -3,6 +3,8 @@
 //! Each frame tells the size of its content and ends with a checksum, so damage is found where it lies. The same bytes
 //! and level always give the same frame.
 
+use std::cell::RefCell;
+
 use ::zstd::bulk;
 use ::zstd::stream::raw::{CParameter, DParameter, Decoder as RawDecoder, InBuffer, Operation, OutBuffer};
 use bytes::Bytes;
@@ -33,10 +35,34 @@ impl Default for Level {
 
 /// Compresses a buffer into one frame. What does not compress is stored, block by block. Call it on a blocking thread.
 pub fn compress_frame(raw: &[u8], level: Level) -> Vec<u8> {
+    if raw.len() > KEPT_FOR || level > HIGHEST_KEPT {
+        return compress_with(&mut compressor(level), raw);
+    }
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let same = kept.take().filter(|(kept, _)| *kept == level);
+        let (_, compressor) = kept.insert(same.unwrap_or_else(|| (level, compressor(level))));
+        compress_with(compressor, raw)
+    })
+}
+
+thread_local! {
+    /// A thread's compressor for small frames: to make one anew for each costs more than the compressing.
+    static COMPRESSOR: RefCell<Option<(Level, bulk::Compressor<'static>)>> = const { RefCell::new(None) };
+}
+
+/// Raw bytes, and the level, up to which a thread keeps its compressor: such a one has at most 1.5 MiB.
+const KEPT_FOR: usize = 256 << 10;
+const HIGHEST_KEPT: Level = Level(5);
+
+fn compressor(level: Level) -> bulk::Compressor<'static> {
     let mut compressor = bulk::Compressor::new(level.0.into()).expect("there is memory for a compressor");
     for parameter in [CParameter::ChecksumFlag(true), CParameter::ContentSizeFlag(true)] {
         compressor.set_parameter(parameter).expect("zstd knows its own parameters");
     }
+    compressor
+}
+
+fn compress_with(compressor: &mut bulk::Compressor<'static>, raw: &[u8]) -> Vec<u8> {
     let mut frame = compressor.compress(raw).expect("the bound is never too small");
     // Frames wait in queues by the thousand; what they do not need of the bound would be most of it.
     frame.shrink_to_fit();
@@ -149,6 +175,16 @@ mod tests {
         }
         assert_eq!((Level::new(0), Level::new(20)), (None, None));
         assert_eq!(decoded(&compress_frame(b"", Level::FASTEST), 3).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_was_compressed_before_does_not_show() {
+        let (small, large) = (b"some lines\n".repeat(500), noise(KEPT_FOR / 4).repeat(5));
+        let on_its_own = |raw: Vec<u8>, level| std::thread::spawn(move || compress_frame(&raw, level)).join().unwrap();
+        for (raw, level) in [(&small, 1), (&large, 3), (&small, 3), (&small, 19), (&small, 3), (&small, 1)] {
+            let level = Level(level);
+            assert_eq!(compress_frame(raw, level), on_its_own(raw.clone(), level));
+        }
     }
 
     #[test]
