@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
-use super::{Context, Result, StepError, capture, dump_database, files, with_causes};
+use super::{Context, Result, StepError, capture, dump_database, files, verify, with_causes};
 use crate::archive::Codec;
 use crate::model::database::ServerInfo;
 use crate::model::manifest::{self, Manifest, Origins};
@@ -139,7 +139,21 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
         lease.ensure_held().await?;
     }
     context.repository.publish(&manifest).await?;
+    if let Some(lease) = lease {
+        look_back(context, &manifest, lease).await?;
+    }
     Ok(manifest)
+}
+
+/// Takes the manifest back where the lock was lost while it was written, and something that it names is gone: a machine
+/// that was suspended at that moment for longer than a lock lasts. With the lock still held nobody removed anything.
+async fn look_back(context: &Context, manifest: &Manifest, lease: &Lease) -> Result<()> {
+    let Err(lost) = lease.ensure_held().await else { return Ok(()) };
+    if verify::verify(context, manifest, verify::Level::Presence).await?.findings.is_empty() {
+        return Ok(());
+    }
+    context.repository.remove(&layout::manifest(&manifest.id)).await?;
+    Err(lost.into())
 }
 
 /// Aborts what runs that were killed left half uploaded: it takes room, and no listing of objects shows it.

@@ -174,3 +174,24 @@ async fn a_backup_and_a_prune_that_overlap_anyhow_lose_nothing() {
     }
     assert!(pairs > 50, "{pairs}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_sleeps_right_before_its_manifest_for_longer_than_its_lock_lasts_is_none() {
+    let world = tempting().await;
+    world.put("new", &support::noise(1000)).await;
+    let listed = world.backups().await;
+    let beside = world.clone();
+    let vault = FaultyStore::planned(world.store(), move |call| {
+        if call.method == "put" && call.subject.ends_with("/manifest.json") {
+            beside.vault.advance_clock(jiff::SignedDuration::from_mins(31));
+            let beside = beside.clone();
+            let pruned = apart(move || block_on(beside.prune(NO_GRACE))).join().unwrap();
+            assert!(pruned.waits_for.is_empty() && pruned.removed.objects >= 2, "{pruned:?}");
+        }
+        None
+    });
+    let error = world.back_up_through(vault).await.unwrap_err();
+    assert!(error.to_string().contains("the lock was lost"), "{error}");
+    assert_eq!(world.backups().await, listed);
+    world.assert_sound("after it woke up").await;
+}

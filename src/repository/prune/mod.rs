@@ -19,7 +19,8 @@
 //! packs after it read the marks, sees so.
 //!
 //! A claim that was taken away from a run that still lives, suspended for longer than a lock lasts, is the one gap: such a
-//! run asks for its lock before it writes its manifest, and looks once more at what it names when that is written.
+//! run asks for its lock before it writes its manifest, and again when that is written: if it was lost by then, and
+//! anything that the manifest names is gone, it takes the manifest back.
 //!
 //! `backup delete` has the repository for itself, so the manifests that a running backup read stay while it runs.
 
