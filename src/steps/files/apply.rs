@@ -182,7 +182,7 @@ impl<'a> Apply<'a> {
         let name = format!("{}/{}", listed.source, listed.info.key);
         let mut reason = "it changed each time it was read".to_owned();
         for _ in 0..ATTEMPTS {
-            let (object, body) = match read_object::open(store.as_ref(), &listed.source, &listed.info).await? {
+            let (object, body) = match read_object::open(&store, &listed.source, &listed.info).await? {
                 Ok(opened) => opened,
                 Err(Outcome::Large(newer)) => {
                     listed.info = newer;

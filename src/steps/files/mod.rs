@@ -40,8 +40,10 @@ mod healing;
 mod known;
 mod pack_list;
 mod prepare;
+mod ranged;
 mod read_object;
 mod scan;
+mod spawned;
 #[cfg(test)]
 mod tests;
 mod trash_watch;

@@ -10,6 +10,7 @@ use super::super::{Context, Result, StepError};
 use super::changes::Listed;
 use super::known::Known;
 use super::read_object::{self, Memory, Outcome};
+use super::spawned::spawned;
 use super::work::Work;
 use crate::archive::Codec;
 use crate::model::{IndexRow, Problem};
@@ -81,8 +82,7 @@ impl Preparer {
         if let Some(row) = self.look_up(store, &listed).await? {
             return Ok(Ready::Reused { row, old });
         }
-        let outcome =
-            read_object::prepare(store.as_ref(), &listed.source, listed.info, self.codec, &self.memory).await?;
+        let outcome = read_object::prepare(store, &listed.source, listed.info, self.codec, &self.memory).await?;
         Ok(match outcome {
             Outcome::Small(prepared, permit) => Ready::Small { prepared, old, moved: false, _permit: permit },
             Outcome::Large(info) => {
@@ -164,19 +164,4 @@ pub(super) fn is_damage(error: &crate::repository::RepositoryError) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// Runs on a task of its own, which ends with whoever waits for it.
-async fn spawned<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-    impl<T> Drop for AbortOnDrop<T> {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
-    }
-    let mut task = AbortOnDrop(tokio::spawn(work));
-    match (&mut task.0).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::{Result, StepError};
+use super::ranged;
 use crate::archive::Codec;
 use crate::model::{BucketName, Problem, SourceName};
 use crate::repository::pack::{NewObject, Prepared, SMALL_BYTES, prepare_small};
 use crate::repository::{ErrorKind as RepositoryKind, RepositoryError};
-use crate::store::{Address, ByteStream, ErrorKind, GetOptions, ObjectInfo, ObjectStore, StoreError};
+use crate::store::{Address, ByteStream, ErrorKind, ObjectInfo, ObjectStore, StoreError};
 
 /// How often an object that changes under the reading is read again.
 pub(super) const ATTEMPTS: u32 = 4;
@@ -46,7 +47,7 @@ impl Memory {
 
 /// Reads and compresses a small object; leaves a large one to its turn.
 pub(super) async fn prepare(
-    store: &dyn ObjectStore,
+    store: &Arc<dyn ObjectStore>,
     source: &SourceName,
     mut info: ObjectInfo,
     codec: Codec,
@@ -85,12 +86,11 @@ fn may_be_read_again(error: &RepositoryError) -> bool {
 
 /// Opens an object in the state that the listing showed. `Large` as an error means: it changed, this is its new state.
 pub(super) async fn open(
-    store: &dyn ObjectStore,
+    store: &Arc<dyn ObjectStore>,
     source: &SourceName,
     info: &ObjectInfo,
 ) -> Result<std::result::Result<(NewObject, ByteStream), Outcome>> {
-    let options = GetOptions { if_match: Some(info.etag.clone()), ..GetOptions::default() };
-    match store.get(&address(source, info), options).await {
+    match ranged::open(store, &address(source, info), info.size, &info.etag).await {
         Ok(object) => {
             let new = NewObject {
                 source: source.clone(),
@@ -116,7 +116,7 @@ pub(super) fn as_source(error: RepositoryError) -> StoreError {
 }
 
 /// The state of an object now.
-async fn look(store: &dyn ObjectStore, source: &SourceName, info: &ObjectInfo) -> Result<Option<ObjectInfo>> {
+async fn look(store: &Arc<dyn ObjectStore>, source: &SourceName, info: &ObjectInfo) -> Result<Option<ObjectInfo>> {
     match store.head(&address(source, info)).await {
         Ok(head) => {
             Ok(Some(ObjectInfo { key: info.key.clone(), size: head.size, etag: head.etag, modified: head.modified }))
