@@ -35,10 +35,10 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let end = text
-        .parse::<Date>()
-        .ok()
-        .and_then(|date| date.at(23, 59, 59, 999_999_999).to_zoned(TimeZone::UTC).ok().map(|end| end.timestamp()));
+    // A date is parsed out of a time without a zone, too, of which nobody can say when it is.
+    let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+    let end =
+        date.and_then(|date| date.at(23, 59, 59, 999_999_999).to_zoned(TimeZone::UTC).ok().map(|end| end.timestamp()));
     end.ok_or_else(|| "write a time as in 2026-11-20T02:00:00Z, or a date as in 2026-11-20".to_owned())
 }
 
