@@ -142,7 +142,7 @@ async fn a_store_that_is_busy_for_a_while_gets_everything_and_one_that_stays_so_
         call.write?;
         let mut count = count.lock().unwrap();
         *count += 1;
-        (*count % 3 == 0).then_some(Fault::Before(ErrorKind::Transient))
+        count.is_multiple_of(3).then_some(Fault::Before(ErrorKind::Transient))
     });
     let restored = lost.restore(Arc::new(RetryStore::new(busy.clone(), policy()))).await.unwrap();
     assert_eq!((restored.added_objects, restored.replaced_objects), (49, 1));
