@@ -13,6 +13,8 @@ use world::{NO_GRACE, World, locks};
 
 #[path = "prune/beside.rs"]
 mod beside;
+#[path = "prune/killed.rs"]
+mod killed;
 mod support;
 #[path = "prune/world.rs"]
 mod world;

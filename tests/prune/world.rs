@@ -18,7 +18,7 @@ use dcs::repository::pack::{PackInfo, read_pack_list};
 use dcs::repository::partial::PartialWriter;
 use dcs::repository::{Repository, index, layout};
 use dcs::steps::backup::{self, BackupOptions};
-use dcs::steps::delete_backups::{self, DeleteOptions};
+use dcs::steps::delete_backups::{self, DeleteOptions, Deleted};
 use dcs::steps::files::FilesOptions;
 use dcs::steps::prune::{self, Pruned};
 use dcs::steps::verify::{self, Level as Depth};
@@ -110,9 +110,7 @@ impl World {
 
     /// A backup by a process that is dead as soon as the store fails.
     pub async fn back_up_killed(&self, vault: Arc<dyn ObjectStore>) -> Result<Manifest> {
-        let holder = Holder::this_process(RunId::create(), "backup files");
-        let holder = Holder { process_started: holder.process_started - 1, ..holder };
-        self.back_up_by(vault, holder).await?.0
+        self.back_up_by(vault, dead("backup files")).await?.0
     }
 
     async fn back_up_by(&self, vault: Arc<dyn ObjectStore>, holder: Holder) -> Result<(Result<Manifest>, Lock)> {
@@ -144,12 +142,31 @@ impl World {
     }
 
     pub async fn delete(&self, id: &BackupId) {
-        let context = self.sound().await;
-        let lock = locks(&context, "backup delete").acquire(&[Want::exclusive(Want::REPOSITORY)], LONG).await.unwrap();
-        let options = DeleteOptions { ids: vec![id.clone()], even_the_last: true };
-        let plan = delete_backups::plan(&context, options).await.unwrap();
-        delete_backups::execute(&context, plan, &lock.lease()).await.unwrap();
+        let holder = Holder::this_process(RunId::create(), "backup delete");
+        let (deleted, lock) = self.delete_by(self.store(), id, holder).await.unwrap();
+        deleted.unwrap();
         lock.release().await.unwrap();
+    }
+
+    /// A deletion by a process that is dead as soon as the store fails.
+    pub async fn delete_killed(&self, vault: Arc<dyn ObjectStore>, id: &BackupId) -> Result<Deleted> {
+        self.delete_by(vault, id, dead("backup delete")).await?.0
+    }
+
+    async fn delete_by(
+        &self,
+        vault: Arc<dyn ObjectStore>,
+        id: &BackupId,
+        holder: Holder,
+    ) -> Result<(Result<Deleted>, Lock)> {
+        let context = self.context(vault).await;
+        let lock = locks_by(&context, holder).acquire(&[Want::exclusive(Want::REPOSITORY)], LONG).await?;
+        let options = DeleteOptions { ids: vec![id.clone()], even_the_last: true };
+        let result = match delete_backups::plan(&context, options).await {
+            Ok(plan) => delete_backups::execute(&context, plan, &lock.lease()).await,
+            Err(error) => Err(error),
+        };
+        Ok((result, lock))
     }
 
     pub async fn prune(&self, grace: Duration) -> Pruned {
@@ -157,15 +174,30 @@ impl World {
     }
 
     pub async fn prune_through(&self, vault: Arc<dyn ObjectStore>, grace: Duration) -> Result<Pruned> {
+        let (result, lock) = self.prune_by(vault, grace, Holder::this_process(RunId::create(), "backup prune")).await?;
+        lock.release().await?;
+        result
+    }
+
+    /// A prune by a process that is dead as soon as the store fails.
+    pub async fn prune_killed(&self, vault: Arc<dyn ObjectStore>, grace: Duration) -> Result<Pruned> {
+        self.prune_by(vault, grace, dead("backup prune")).await?.0
+    }
+
+    async fn prune_by(
+        &self,
+        vault: Arc<dyn ObjectStore>,
+        grace: Duration,
+        holder: Holder,
+    ) -> Result<(Result<Pruned>, Lock)> {
         let context = self.context(vault).await;
-        let locks = locks(&context, "backup prune");
+        let locks = locks_by(&context, holder);
         let lock = locks.acquire(&[Want::exclusive(Want::PRUNE)], LONG).await?;
         let result = match prune::plan(&context, &locks, grace).await {
             Ok(plan) => prune::execute(&context, &locks, plan, &lock.lease()).await,
             Err(error) => Err(error),
         };
-        lock.release().await?;
-        result
+        Ok((result, lock))
     }
 
     /// What is left of a run that was killed after it stored `key`: the pack, and the partial list that names it.
@@ -225,6 +257,12 @@ pub fn prefix() -> Prefix {
 /// The locks as the commands take them, but looked at more often.
 pub fn locks(context: &Context, command: &str) -> Locks {
     locks_by(context, Holder::this_process(RunId::create(), command))
+}
+
+/// A process of this machine that is not there any more.
+fn dead(command: &str) -> Holder {
+    let holder = Holder::this_process(RunId::create(), command);
+    Holder { process_started: holder.process_started - 1, ..holder }
 }
 
 fn locks_by(context: &Context, holder: Holder) -> Locks {
