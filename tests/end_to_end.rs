@@ -13,6 +13,8 @@ mod interrupted;
 mod live;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "end_to_end/reclaimed.rs"]
+mod reclaimed;
 mod support;
 #[path = "support/system.rs"]
 mod system;
