@@ -190,6 +190,8 @@ fn names(system: &System, archive: &str) -> Vec<String> {
 async fn an_archive_holds_everything_and_is_there_when_it_is_whole() {
     let system = System::embedded().await;
     system.add_large().await;
+    std::os::unix::fs::symlink("cover.jpg", system.root.join("live/books/42/link")).unwrap();
+    std::fs::create_dir(system.root.join("live/books/empty")).unwrap();
     let id = system.make_backup();
     let live = system.everything().await;
     system.succeed(&["backup", "export", id.as_str(), "all.tar.gz"]);
@@ -204,6 +206,8 @@ async fn an_archive_holds_everything_and_is_there_when_it_is_whole() {
     for key in ["books/42/book one.epub", &format!("books/{COVER}"), &format!("books/{LARGE}"), "apps/reader/app.apk"] {
         assert!(std::fs::read(folder.join("live").join(key)).unwrap() == live[key], "{key}");
     }
+    assert_eq!(std::fs::read_link(folder.join("live/books/42/link")).unwrap().to_str(), Some("cover.jpg"));
+    assert!(folder.join("live/books/empty").is_dir());
     let own = folder.join(id.as_str());
     assert!(std::fs::read(own.join("db/dream.dump")).unwrap().starts_with(b"SQLite format 3"));
     assert!(own.join("config/config.tar").metadata().unwrap().len() > 0);

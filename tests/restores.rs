@@ -234,3 +234,16 @@ async fn a_versioned_bucket_that_is_not_empty_keeps_what_was_there() {
     let versions: Vec<_> = lost.live.versions(&bucket("books"), "0001".to_owned()).try_collect().await.unwrap();
     assert_eq!(versions.len(), 2, "and the version below it is there too");
 }
+
+#[tokio::test]
+async fn a_server_that_knows_no_preconditions_gets_everything() {
+    let lost = Lost::many(5, 900).await;
+    let refused = Mutex::new(std::collections::BTreeSet::new());
+    let old = FaultyStore::planned(lost.live.clone(), move |call| {
+        let is_first = call.method == "put" && refused.lock().unwrap().insert(call.subject.clone());
+        is_first.then_some(Fault::Before(ErrorKind::Unsupported))
+    });
+    let restored = lost.restore(old).await.unwrap();
+    assert_eq!((restored.added_objects, restored.report.problem_count), (5, 0), "{restored:?}");
+    assert_eq!(lost.books().await, lost.before);
+}

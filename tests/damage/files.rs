@@ -223,3 +223,29 @@ async fn a_damaged_index_is_refused_and_what_is_left_of_it_is_restored_when_aske
     assert!(ran.stderr.contains(segment.as_str()), "{}", ran.text());
     assert_eq!(system.everything().await, before, "no other segment names anything");
 }
+
+#[tokio::test]
+async fn a_backup_that_verify_found_damaged_is_healed_by_the_next_one() {
+    let damaged = Damaged::begin().await;
+    let Damaged { system, .. } = &damaged;
+    system.seed().await;
+    system.add_large().await;
+    damaged.flip(LARGE).await;
+    let found = system.run(&["verify", damaged.id()]);
+    assert_eq!(found.code, 4, "{}", found.text());
+    let newer = system.make_backup();
+    system.succeed(&["verify", newer.as_str(), "--level", "contents"]);
+    let healed = system.succeed(&["verify", damaged.id(), "--level", "contents"]);
+    assert!(healed.stdout.contains("ok"), "{}", healed.text());
+    system.change().await;
+    system.succeed(&["restore-files", damaged.id(), "--yes"]);
+    assert_eq!(damaged.books().await, damaged.sound);
+
+    // Gone altogether, it is as good.
+    damaged.remove_pack_of(LARGE).await;
+    system.change().await;
+    system.succeed(&["restore-complete", damaged.id(), "--yes"]);
+    assert_eq!(damaged.books().await, damaged.sound);
+    let printed = system.succeed(&["backup", "cat", damaged.id(), &format!("live/books/{COVER}")]);
+    assert_eq!(printed.stdout, "the cover");
+}

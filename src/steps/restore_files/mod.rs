@@ -95,9 +95,7 @@ impl FilesRestorePlan {
             Some(Problem { subject, reason }) if !self.options.skip_damaged => {
                 let reason = match self.damaged.objects {
                     0 => reason.clone(),
-                    objects => {
-                        format!("{reason}; {} of the restore lie in what is damaged", format::count(objects, "object"))
-                    }
+                    objects => format!("{reason}; it costs {}", format::count(objects, "object")),
                 };
                 Err(StepError::DamagedFiles { subject: subject.clone(), reason })
             }

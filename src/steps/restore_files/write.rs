@@ -65,7 +65,6 @@ struct Job<'a> {
     row: &'a IndexRow,
     place: &'a Place,
     at: Address,
-    precondition: Precondition,
     found: Option<&'a ObjectInfo>,
     kept: OnceCell<()>,
 }
@@ -111,9 +110,9 @@ impl<'a> Writer<'a> {
             Err(error) => return Ok(Written::Problem(problem(&row, &error))),
         };
         let precondition = precondition(place, found.as_ref(), kind);
-        let job = Job { row: &row, place, at, precondition, found: found.as_ref(), kept: OnceCell::new() };
+        let job = Job { row: &row, place, at, found: found.as_ref(), kept: OnceCell::new() };
         let _name = self.name(&job).await;
-        match self.store(&job, whole).await {
+        match self.store(&job, whole, precondition).await {
             Ok(()) => Ok(Written::Done { bytes: row.size, replaced: job.kept.initialized() && found.is_some() }),
             Err(StepError::Store(error)) if is_of_one_object(&error) => Ok(Written::Problem(problem(&row, &error))),
             Err(StepError::Store(error)) if error.kind == ErrorKind::Precondition => {
@@ -138,18 +137,31 @@ impl<'a> Writer<'a> {
         Some(self.names[number].lock().await)
     }
 
-    async fn store(&self, job: &Job<'_>, whole: Option<Bytes>) -> Result<()> {
-        let Some(whole) = whole else {
-            return match self.store_large(job, job.row).await {
-                Err(error) if damage_behind(&error).is_some() => match self.replacements.sound(job.row).await? {
-                    Some(other) => self.store_large(job, &other).await,
-                    None => Err(error),
-                },
-                done => done,
-            };
+    async fn store(&self, job: &Job<'_>, whole: Option<Bytes>, precondition: Precondition) -> Result<()> {
+        let stored = match whole.clone() {
+            Some(whole) => self.store_whole(job, whole, precondition).await,
+            None => self.store_large(job, job.row, precondition).await,
         };
+        match stored {
+            // A server that knows no preconditions takes the object without.
+            Err(StepError::Store(error))
+                if error.kind == ErrorKind::Unsupported && precondition == Precondition::CreateNew =>
+            {
+                Box::pin(self.store(job, whole, Precondition::Overwrite)).await
+            }
+            Err(error) if whole.is_none() && damage_behind(&error).is_some() => {
+                match self.replacements.sound(job.row).await? {
+                    Some(other) => self.store_large(job, &other, precondition).await,
+                    None => Err(error),
+                }
+            }
+            stored => stored,
+        }
+    }
+
+    async fn store_whole(&self, job: &Job<'_>, whole: Bytes, precondition: Precondition) -> Result<()> {
         self.keep(job).await?;
-        job.place.store.put(&job.at, whole, &job.row.attributes, job.precondition).await?;
+        job.place.store.put(&job.at, whole, &job.row.attributes, precondition).await?;
         Ok(())
     }
 
@@ -161,19 +173,22 @@ impl<'a> Writer<'a> {
 
     /// In one pass; where the store would not take so many parts that fit into memory, in longer ones that are streamed.
     /// Nothing is visible before the last byte was proven, and what is there is kept between the two.
-    async fn store_large(&self, job: &Job<'_>, row: &IndexRow) -> Result<()> {
+    async fn store_large(&self, job: &Job<'_>, row: &IndexRow, precondition: Precondition) -> Result<()> {
         let (repository, target) = (&self.context.repository, &job.place.store);
         let options = TransferOptions::default();
         if row.size.div_ceil(options.part_size) <= u64::from(target.features().most_parts) {
             let keep = stream::once(self.keep(job)).filter_map(|kept| std::future::ready(kept.err()));
             let body = read_object(repository, row).map_err(BoxedError::from);
             let body = std::pin::pin!(body.chain(keep.map(|error| Err(BoxedError::from(error)))));
-            transfer::upload(target, &job.at, body, &row.attributes, job.precondition, &options).await?;
+            transfer::upload(target, &job.at, body, &row.attributes, precondition, &options).await?;
             return Ok(());
         }
         if job.found.is_some() {
             drain(read_object(repository, row)).await?;
             self.keep(job).await?;
+        }
+        if precondition == Precondition::CreateNew && target.head(&job.at).await.is_ok() {
+            return Err(StoreError::new(ErrorKind::Precondition, "put", job.at.to_string()).into());
         }
         let object = OrderedObject::new(repository, row);
         let open = |range| std::future::ready(object.open(range));
