@@ -3,7 +3,6 @@
 //! It answers as S3 does: MD5 ETags, versions where a bucket has them switched on, limits where the features set some.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Address, BucketSettings, ErrorKind, Features, GetOptions, ListOptions, Listed, Object, ObjectHead, ObjectStore,
-    Precondition, Result, StaleUpload, StoreError, Stored, Upload, UploadedPart, Version,
+    Precondition, Result, StaleUpload, StoreError, Stored, Upload, UploadedPart, Version, md5_etag,
 };
 use crate::model::{Attributes, BucketName, Key};
 use bucket::{Bucket, Content};
@@ -120,7 +119,7 @@ impl MemoryStore {
         let mut shared = self.lock();
         let pending = shared.uploads.get_mut(&upload.id).filter(|pending| pending.at == upload.at);
         let pending = pending.ok_or_else(|| no_upload("upload part of", upload))?;
-        let part = UploadedPart { number, etag: md5_hex(&body), size: body.len() as u64 };
+        let part = UploadedPart { number, etag: md5_etag(&body), size: body.len() as u64 };
         pending.parts.insert(number, Part { offset, body });
         Ok(part)
     }
@@ -136,7 +135,7 @@ impl MemoryStore {
         let mut last = 0;
         for (position, named) in parts.iter().enumerate() {
             let part = pending.parts.get(&named.number).ok_or_else(|| wrong("a part was never uploaded"))?;
-            if named.number <= last || md5_hex(&part.body) != named.etag || part.body.len() as u64 != named.size {
+            if named.number <= last || md5_etag(&part.body) != named.etag || part.body.len() as u64 != named.size {
                 return Err(wrong("a part is out of order, or not the one that was uploaded"));
             }
             if position + 1 < parts.len() && named.size < self.features.smallest_part {
@@ -149,7 +148,7 @@ impl MemoryStore {
             digests.extend_from_slice(&md5::compute(&part.body).0);
             body.extend_from_slice(&part.body);
         }
-        let etag = format!("{}-{}", md5_hex(&digests), parts.len());
+        let etag = format!("{}-{}", md5_etag(&digests), parts.len());
         Ok(Content { body: body.freeze(), etag, attributes: pending.attributes.clone() })
     }
 }
@@ -246,7 +245,7 @@ impl ObjectStore for MemoryStore {
         precondition: Precondition,
     ) -> Result<Stored> {
         self.check_size(body.len(), "put", at)?;
-        let content = Content { etag: md5_hex(&body), body, attributes: held(attributes) };
+        let content = Content { etag: md5_etag(&body), body, attributes: held(attributes) };
         let mut shared = self.lock();
         let now = shared.now();
         let bucket = shared.bucket_mut(&at.bucket, "put")?;
@@ -262,7 +261,7 @@ impl ObjectStore for MemoryStore {
     async fn copy(&self, from: &Address, to: &Address, attributes: Option<&Attributes>) -> Result<Stored> {
         let (mut content, _) = self.lock().content(from, "copy")?;
         self.check_size(content.body.len(), "copy", from)?;
-        content.etag = md5_hex(&content.body);
+        content.etag = md5_etag(&content.body);
         if let Some(attributes) = attributes {
             content.attributes = held(attributes);
         }
@@ -366,13 +365,6 @@ fn held(attributes: &Attributes) -> Attributes {
 
 fn index(position: u64) -> usize {
     usize::try_from(position).expect("a body in memory has fewer bytes than the address space")
-}
-
-fn md5_hex(bytes: &[u8]) -> String {
-    md5::compute(bytes).0.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
 }
 
 fn no_bucket(attempted: &'static str, bucket: &BucketName) -> StoreError {

@@ -185,6 +185,11 @@ pub struct Version {
     pub is_delete_marker: bool,
 }
 
+/// The ETag of a single put of these bytes, in a store that has [`Features::md5_etags`].
+pub fn md5_etag(bytes: &[u8]) -> String {
+    format!("{:x}", md5::compute(bytes))
+}
+
 /// Where stores differ, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {

@@ -168,7 +168,7 @@ async fn is_stored(repository: &Repository, part: &Part, bytes: &[u8]) -> Result
     if head.size != part.size {
         return Ok(false);
     }
-    if head.etag == format!("{:x}", md5::compute(bytes)) {
+    if head.etag == store::md5_etag(bytes) {
         return Ok(true);
     }
     let mut checks = std::pin::pin!(repository.check_parts(vec![part.clone()], Depth::Checksum));
