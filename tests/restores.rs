@@ -10,6 +10,7 @@ use dcs::error::CommandError;
 use dcs::exit::ExitCode;
 use dcs::model::{Attributes, Manifest};
 use dcs::steps::restore_files::{self, FilesRestoreOptions, FilesRestored, Trash};
+use dcs::steps::verify::{Level, verify};
 use dcs::steps::{Context, StepError};
 use dcs::store::memory::MemoryStore;
 use dcs::store::retry::{RetryPolicy, RetryStore};
@@ -246,4 +247,27 @@ async fn a_server_that_knows_no_preconditions_gets_everything() {
     let restored = lost.restore(old).await.unwrap();
     assert_eq!((restored.added_objects, restored.report.problem_count), (5, 0), "{restored:?}");
     assert_eq!(lost.books().await, lost.before);
+}
+
+#[tokio::test]
+async fn packs_are_looked_for_by_one_listing() {
+    let lost = Lost::many(5, 900).await;
+    let context = lost.world.context().await;
+    lost.world.vault.take_calls();
+    let verified = verify(&context, &lost.manifest, Level::Presence).await.unwrap();
+    assert_eq!((verified.damage, verified.parts), (0, 5), "two texts, the list of packs, a segment and a pack");
+    let calls = lost.world.vault.take_calls();
+    let of_packs = |call: &&support::faulty::Call| call.subject.contains("/packs/");
+    assert_eq!(calls.iter().filter(of_packs).count(), 0, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| call.method == "list").count(), 1, "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_is_all_there_is_compared_once() {
+    let lost = Lost::many(5, 900).await;
+    lost.assert_rerun_finishes().await;
+    let again = FaultyStore::recording(lost.live.clone());
+    let restored = lost.restore(again.clone()).await.unwrap();
+    assert_eq!((restored.same_objects, restored.added_objects), (5, 0));
+    assert_eq!((again.calls("list"), again.count()), (1, 0), "{:?}", again.all_calls());
 }

@@ -226,6 +226,22 @@ async fn a_mirror_is_refused_where_it_would_lose_something() {
 }
 
 #[tokio::test]
+async fn a_mirror_elsewhere_stays_in_its_folder() {
+    let (system, before) = emptied().await;
+    let other = support::bucket("other");
+    system.live.create_bucket(&other).await.unwrap();
+    for key in ["keep", "was-not/x", "was/99/new.txt", "was/42/note.txt", "x"] {
+        put(&system, &other, key, b"here before").await;
+    }
+    let arguments = ["--only", "live/books/42/", "--to", "live/other/was", "--mirror"];
+    let ran = restore(&system, &arguments);
+    assert!(ran.code == 0 && ran.stdout.contains("1 removed"), "{}", ran.text());
+    let expected = ["keep", "was-not/x", "was/42/book one.epub", "was/42/cover.jpg", "was/99/new.txt", "x"];
+    assert_eq!(keys(&system, &other).await, expected);
+    assert_eq!(system.contents(&other).await["other/was/42/cover.jpg"], before[&format!("books/{COVER}")]);
+}
+
+#[tokio::test]
 async fn a_mirror_stays_within_what_was_backed_up() {
     let system = System::embedded().await;
     let path = system.root.join("dcs.toml");

@@ -72,6 +72,11 @@ async fn restore_all(
     places: &HashMap<SourceName, Place>,
     displacer: &Displacer<'_>,
 ) -> Result<FilesRestored> {
+    if plan.finds_nothing_to_do() {
+        // Comparing again may mean reading every object again.
+        let same_objects = plan.same.objects;
+        return Ok(FilesRestored { same_objects, damaged: plan.lost.clone(), ..FilesRestored::default() });
+    }
     let replacements = Arc::new(Replacements::new(&context.repository));
     let differing = Differing::default();
     let (same, failed) = (AtomicU64::new(0), Mutex::new(None));

@@ -80,6 +80,10 @@ impl FilesRestorePlan {
         self.differing.objects + self.removed.objects > 0
     }
 
+    fn finds_nothing_to_do(&self) -> bool {
+        self.missing.objects + self.differing.objects + self.damaged.objects == 0
+    }
+
     /// What to ask whoever is to agree.
     pub fn question(&self) -> &'static str {
         if self.removed.objects > 0 {
