@@ -4,8 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A pattern that a whole key fits or does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Glob {
     text: String,
     tokens: Vec<Token>,
@@ -61,6 +64,20 @@ impl FromStr for Glob {
             tokens.push(token);
         }
         Ok(Self { text: text.to_owned(), tokens })
+    }
+}
+
+impl TryFrom<String> for Glob {
+    type Error = InvalidGlob;
+
+    fn try_from(text: String) -> Result<Self, InvalidGlob> {
+        text.parse()
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.text
     }
 }
 

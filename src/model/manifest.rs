@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Fingerprint, ServerInfo};
-use super::{BackupId, BackupKind, Digest, Key, Report, SourceName, percent};
+use super::{BackupId, BackupKind, Digest, Key, Patterns, Report, SourceName, percent};
 
 /// The version of the repository's layout and formats.
 pub const FORMAT: u32 = 1;
@@ -183,12 +183,16 @@ pub struct SourceSummary {
     /// Policy, versioning, lifecycle as the store gave them, verbatim.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// What of it was asked for.
+    #[serde(flatten)]
+    pub patterns: Patterns,
 }
 
 impl SourceSummary {
     /// Whether the backup would hold an object of this key, had it been there.
     pub fn covers(&self, key: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()))
+        let is_inside = self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()));
+        is_inside && self.patterns.take(self.source.as_str(), key)
     }
 }
 

@@ -29,4 +29,4 @@ pub use manifest::Manifest;
 pub use progress::{Progress, Silent};
 pub use report::{Problem, Report};
 pub use secret::Secret;
-pub use source::FileSource;
+pub use source::{FileSource, Patterns};

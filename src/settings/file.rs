@@ -96,6 +96,11 @@ pub(super) struct Backup {
     pub prefix: String,
     pub databases: Vec<String>,
     pub files: Vec<String>,
+    /// Patterns for `STORE/BUCKET/KEY`: only what fits one of these, and nothing that fits one of those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
     /// `gzip:1` to `gzip:9`, `zstd:1` to `zstd:19`, or `none`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::item::ItemKind;
-use crate::model::{BucketName, Compression, FileSource};
+use crate::model::{BucketName, Compression, FileSource, Patterns};
 
 mod environment;
 mod file;
@@ -66,6 +66,8 @@ pub struct BackupSettings {
     /// Names of databases, in order.
     pub databases: Vec<String>,
     pub files: Vec<FileSource>,
+    /// What of these to take.
+    pub patterns: Patterns,
     pub config: Vec<PathBuf>,
     pub capture: Vec<String>,
     pub compression: Compression,

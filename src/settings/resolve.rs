@@ -9,7 +9,7 @@ use super::{
     StoreSettings, file, items,
 };
 use crate::model::format::parse_duration;
-use crate::model::{BucketName, Compression, FileSource, InvalidCompression, Prefix};
+use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
 
 impl Settings {
     /// Loads the file at `path`, or the first of the default places. Without a file, `repo` alone makes settings that
@@ -140,6 +140,10 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
     Ok(BackupSettings {
         databases: backup.databases.clone(),
         files,
+        patterns: Patterns {
+            include: globs("[backup].include", &backup.include)?,
+            exclude: globs("[backup].exclude", &backup.exclude)?,
+        },
         config: backup.config.clone(),
         capture: backup.capture.clone(),
         compression: compression(backup.compression.as_deref())?,
@@ -149,6 +153,10 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
 }
 
 /// `store/*`, `store/bucket` or `store/bucket/prefix/`.
+fn globs(place: &str, texts: &[String]) -> Result<Vec<Glob>, SettingsError> {
+    texts.iter().map(|text| text.parse().map_err(|error| option(place, format!("{text:?}: {error}")))).collect()
+}
+
 fn shrink_guard(percent: Option<u8>) -> Result<u8, SettingsError> {
     match percent.unwrap_or(50) {
         percent @ 0..=100 => Ok(percent),

@@ -147,6 +147,7 @@ async fn create(
         full: file_args.is_some_and(|args| args.full),
         trash: if files.is_empty() { None } else { session.watched_trash()? },
         shrink_guard: settings.backup.shrink_guard,
+        patterns: settings.backup.patterns.clone(),
     };
     let options = BackupOptions {
         kind,

@@ -121,6 +121,7 @@ impl Fixture {
             objects: 1,
             bytes,
             settings: serde_json::Map::new(),
+            patterns: crate::model::Patterns::default(),
         };
         self.manifest.files = Some(FilesComponent {
             started_at: at,

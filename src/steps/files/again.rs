@@ -80,7 +80,7 @@ impl Run<'_> {
         began: Timestamp,
         changes: &mut Changes,
     ) -> Result<()> {
-        let live = scan::live(self.context, &folders, &[], true)?;
+        let live = scan::live(self.context, &folders, (&[], &self.files.patterns), true)?;
         let rows = read_index(&self.context.repository, pass.segments.clone()).map_err(StepError::from);
         let rows = rows.try_filter(move |row| std::future::ready(is_in(&folders, row)));
         let rows = rows.map_ok(|row| Candidates { kept: Some(row), others: Vec::new() });

@@ -17,7 +17,8 @@ pub(super) fn shrunken(files: &FilesComponent, good: Option<&Parent>, options: &
     let pairs = files.sources.iter().filter(|now| !is_trash(now)).filter_map(|now| {
         let before = good.files.sources.iter().find(|before| before.source == now.source)?;
         // Less was asked for: that is no loss.
-        (before.prefixes == now.prefixes).then_some((before, now))
+        let is_same = (&before.prefixes, &before.patterns) == (&now.prefixes, &now.patterns);
+        is_same.then_some((before, now))
     });
     let lost = pairs.filter(|(before, now)| {
         let is_less = |before: u64, now: u64| {

@@ -24,7 +24,7 @@ use super::sources::Source;
 use super::store_text::StoreOptions;
 use super::{Context, Result, StepError};
 use crate::model::manifest::{FilesComponent, Segment, SourceSummary};
-use crate::model::{BackupId, BucketName, Prefix, Problem, Report};
+use crate::model::{BackupId, BucketName, Patterns, Prefix, Problem, Report};
 use crate::repository::parents::{Parent, Parents};
 use crate::repository::prune::{self, Marked};
 use crate::repository::standing::Unusable;
@@ -60,6 +60,8 @@ pub struct FilesOptions {
     pub trash: Option<WatchedTrash>,
     /// A source that lost more than so many percent of its objects or bytes is a problem; 0 for never.
     pub shrink_guard: u8,
+    /// What of the sources to take.
+    pub patterns: Patterns,
 }
 
 /// Stores every object of `sources` and their index. Single objects that fail are added to `report`.
@@ -123,7 +125,7 @@ impl Run<'_> {
         context.progress.begin("files", 0, 0);
         let started_at = context.repository.now().await?;
         let segments = self.parents.newest.as_ref().map_or(&[][..], |parent| &parent.files.segments);
-        let live = scan::live(context, self.sources, segments, sorted)?;
+        let live = scan::live(context, self.sources, (segments, &self.files.patterns), sorted)?;
         let mut packs = PackList::new(context);
         let mut healing = Healing::new(context);
         let (mut standing, settings, before) =
@@ -278,7 +280,8 @@ impl Run<'_> {
                 let (objects, bytes) = done.tally.get(&source.name).copied().unwrap_or_default();
                 let prefixes =
                     source.prefixes.iter().map(Prefix::to_string).filter(|prefix| !prefix.is_empty()).collect();
-                SourceSummary { source: source.name.clone(), prefixes, objects, bytes, settings }
+                let patterns = self.files.patterns.clone();
+                SourceSummary { source: source.name.clone(), prefixes, objects, bytes, settings, patterns }
             })
             .collect();
         Ok(FilesComponent {

@@ -17,7 +17,7 @@ use super::ahead;
 use super::ancestry::{Candidates, is_usable};
 use super::changes::{Change, Listed};
 use crate::model::manifest::Segment;
-use crate::model::{IndexRow, Problem};
+use crate::model::{IndexRow, Patterns, Problem};
 use crate::repository::prune::Marked;
 use crate::repository::standing::Unusable;
 use crate::store::{ErrorKind, ListOptions, ObjectInfo, StoreError, dir};
@@ -50,11 +50,11 @@ pub(super) struct Standing {
 }
 
 /// The live objects of all sources, in order, listed from now on. An error of kind `Unsupported` says that a listing is out
-/// of order. `segments` are the parent's.
+/// of order. `segments` are the parent's; `patterns` say which objects are wanted.
 pub(super) fn live(
     context: &Context,
     sources: &[Source],
-    segments: &[Segment],
+    (segments, patterns): (&[Segment], &Patterns),
     sorted: bool,
 ) -> Result<BoxStream<'static, Result<Listed>>> {
     let mut listings = Vec::new();
@@ -70,7 +70,11 @@ pub(super) fn live(
                 // The first listing begins at once, the others when it is their turn: sources are few.
                 ahead::listing(store, &bucket, prefix, ahead::cuts(segments, source, prefix), listings.is_empty())
             };
-            listings.push(listing.map_ok(move |info| Listed { source: name.clone(), info }));
+            let patterns = patterns.clone();
+            listings.push(listing.try_filter_map(move |info| {
+                let is_wanted = patterns.take(name.as_str(), info.key.as_str());
+                std::future::ready(Ok(is_wanted.then(|| Listed { source: name.clone(), info })))
+            }));
         }
     }
     Ok(stream::iter(listings).flatten().boxed())
