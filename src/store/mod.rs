@@ -206,11 +206,6 @@ pub struct Features {
     pub most_parts: u32,
 }
 
-/// The ETag of an object of these bytes that was put at once, on stores whose [`Features::md5_etags`] says so.
-pub fn md5_etag(body: &[u8]) -> String {
-    format!("{:x}", md5::compute(body))
-}
-
 /// The settings of a bucket as the store gives them, verbatim, by name (`policy`, `versioning`, `lifecycle`).
 pub type BucketSettings = serde_json::Map<String, serde_json::Value>;
 
