@@ -164,7 +164,7 @@ fn the_page_names_every_field_of_a_manifest() {
     fs::write(folder.path().join("live/books/a"), "a").unwrap();
     let settings = format!(
         "[stores.live]\npath = '{0}/live'\n[stores.vault]\npath = '{0}/vault'\n[databases.dream]\nurl = 'sqlite:{0}/dream'\n\
-         [backup]\nstore = 'vault'\nbucket = 'backups'\nfiles = ['live/*']\ndatabases = ['dream']\nconfig = ['{0}/etc']\n\
+         [backup]\nstore = 'vault'\nbucket = 'backups'\nfiles = ['live/*']\ndatabases = ['dream']\ninclude = ['**']\nexclude = ['**.tmp']\nconfig = ['{0}/etc']\n\
          capture = ['echo yes', 'false']\n",
         folder.path().display()
     );
@@ -181,7 +181,7 @@ fn the_page_names_every_field_of_a_manifest() {
     for path in files(&folder.path().join("vault/backups")).iter().filter(|path| path.ends_with("manifest.json")) {
         fields(&serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), &mut found);
     }
-    for name in ["parent", "first", "problems", "reason", "output", "raw_sha256", "sequences"] {
+    for name in ["parent", "include", "exclude", "first", "problems", "reason", "output", "raw_sha256", "sequences"] {
         assert!(found.contains(name), "{name}: {found:?}");
     }
     let page = dcs::commands::REPOSITORY_PAGE.1.replace("\\-", "-");
