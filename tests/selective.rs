@@ -246,11 +246,16 @@ async fn a_mirror_stays_within_what_was_backed_up() {
     let system = System::embedded().await;
     let path = system.root.join("dcs.toml");
     let config = fs::read_to_string(&path).unwrap();
-    fs::write(&path, config.replace("\"live/books\", \"live/apps\"", "\"live/books/42/\"")).unwrap();
+    fs::write(
+        &path,
+        config.replace("[\"live/books\", \"live/apps\"]", "[\"live/books/42/\"]\nexclude = [\"**/*.tmp\"]"),
+    )
+    .unwrap();
     system.make_backup();
     put(&system, &system.buckets.books, "42/note.txt", b"written since").await;
     put(&system, &system.buckets.books, "99/new.txt", b"not backed up at all").await;
+    put(&system, &system.buckets.books, "42/a.tmp", b"left out on purpose").await;
     let ran = restore(&system, &["--mirror"]);
     assert_eq!(ran.code, 0, "{}", ran.text());
-    assert_eq!(keys(&system, &system.buckets.books).await, [BOOK, COVER, GONE, "99/new.txt"]);
+    assert_eq!(keys(&system, &system.buckets.books).await, ["42/a.tmp", BOOK, COVER, GONE, "99/new.txt"]);
 }
