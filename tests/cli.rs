@@ -167,7 +167,7 @@ fn a_spoilt_configuration_is_told_by_the_place_and_changes_nothing() {
             "[items.books]\nstore = \"live\"\nbucket = \"books\"\ndatabase = \"dream\"\n[trash]",
             "[items.books]",
         ),
-        ("bucket = \"dcs\"", "bucket = \"dcs\"\ncompression = \"zstd:3\"", "zstd:3"),
+        ("bucket = \"dcs\"", "bucket = \"dcs\"\ncompression = \"lzma:3\"", "lzma:3"),
         ("[trash]\nstore = \"live\"", "[trash]\nstore = \"nas\"", "[trash]"),
     ] {
         machine.spoil(from, to);
