@@ -58,7 +58,8 @@ thread_local! {
 /// cost more than the compressing.
 #[derive(Default)]
 struct Workshop {
-    compressor: Option<(Level, Compressor)>,
+    /// By level: trying, storing and compressing take turns.
+    compressors: [Option<Compressor>; 10],
     output: Vec<u8>,
 }
 
@@ -68,8 +69,7 @@ impl Workshop {
 
     fn compress(&mut self, raw: &[u8], level: Level) -> Vec<u8> {
         let make = || Compressor::new(CompressionLvl::new(level.0.into()).expect("libdeflate has levels 0 to 12"));
-        let kept = self.compressor.take().filter(|(kept, _)| *kept == level);
-        let (_, compressor) = self.compressor.insert(kept.unwrap_or_else(|| (level, make())));
+        let compressor = self.compressors[usize::from(level.0)].get_or_insert_with(make);
         let bound = compressor.gzip_compress_bound(raw.len());
         if self.output.len() < bound {
             self.output.resize(bound, 0);

@@ -1,6 +1,6 @@
 //! One pack on its way into the store, straight from the stream: no copy of it lies in memory or on disk.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -24,7 +24,14 @@ enum Message {
 pub(super) struct PackUpload {
     sender: mpsc::Sender<Message>,
     task: JoinHandle<Result<PackInfo>>,
+    /// Small members, to go together.
+    gathered: BytesMut,
 }
+
+/// Members are gathered until they are so many bytes: each message is a hop to another thread or two.
+const GATHERED_BYTES: usize = 512 << 10;
+/// A member of so many bytes goes as it is.
+const LARGE_MEMBER: usize = 128 << 10;
 
 /// A pack that has all its bytes and may not be in the store yet.
 pub(super) struct SealedUpload(JoinHandle<Result<PackInfo>>);
@@ -34,16 +41,31 @@ impl PackUpload {
         // A member or two may wait; what is in flight is bounded by the parts.
         let (sender, receiver) = mpsc::channel(1);
         let task = tokio::spawn(upload(repository.clone(), name, receiver, parts_in_flight));
-        Self { sender, task }
+        Self { sender, task, gathered: BytesMut::new() }
     }
 
     /// Gives bytes; on failure the pack is lost.
     pub(super) async fn send(&mut self, bytes: Bytes) -> Result<()> {
+        if bytes.len() >= LARGE_MEMBER {
+            self.flush().await?;
+            return self.pass_on(bytes).await;
+        }
+        self.gathered.extend_from_slice(&bytes);
+        if self.gathered.len() >= GATHERED_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let gathered = self.gathered.split().freeze();
+        if gathered.is_empty() { Ok(()) } else { self.pass_on(gathered).await }
+    }
+
+    async fn pass_on(&mut self, bytes: Bytes) -> Result<()> {
         if self.sender.send(Message::Bytes(bytes)).await.is_ok() { Ok(()) } else { Err(self.failure().await) }
     }
 
     /// Ends the pack. Whether it arrives is known from [`SealedUpload::confirm`].
     pub(super) async fn seal(mut self) -> Result<SealedUpload> {
+        self.flush().await?;
         if self.sender.send(Message::End).await.is_ok() {
             Ok(SealedUpload(self.task))
         } else {

@@ -166,3 +166,80 @@ fn unlistable(error: StepError) -> Result<Problem> {
         other => Err(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::sha256;
+    use crate::model::{Attributes, Key, Piece, SourceName};
+
+    const ETAG: &str = "3-18a0000000000000-18a0000000000000-5f";
+
+    fn row(key: &str, etag: &str, pack: &str) -> IndexRow {
+        IndexRow {
+            source: SourceName::try_from("live/books".to_owned()).unwrap(),
+            key: Key::new(key).unwrap(),
+            size: 3,
+            etag: etag.to_owned(),
+            modified: jiff::Timestamp::UNIX_EPOCH,
+            sha256: sha256(b"abc"),
+            attributes: Attributes::default(),
+            pieces: vec![Piece { pack: pack.to_owned(), offset: 0, length: 9 }],
+        }
+    }
+
+    fn listed(key: &str, etag: &str) -> Listed {
+        let row = row(key, etag, "bcdf2345");
+        let info = ObjectInfo { key: row.key, size: 3, etag: row.etag, modified: row.modified };
+        Listed { source: row.source, info }
+    }
+
+    fn candidates(kept: Option<IndexRow>, others: Vec<IndexRow>) -> Candidates {
+        Candidates { kept, others }
+    }
+
+    async fn told(live: Vec<Listed>, known: Vec<Candidates>, standing: Standing) -> Vec<String> {
+        let live = stream::iter(live.into_iter().map(Ok).collect::<Vec<_>>()).boxed();
+        let known = stream::iter(known.into_iter().map(Ok).collect::<Vec<_>>()).boxed();
+        let found: Vec<Found> = compare(live, known, Arc::new(standing)).try_collect().await.unwrap();
+        let tell = |found: &Found| match found {
+            Found::Same(row) => format!("same {}", row.key),
+            Found::Changed(Change::Read(listed)) => format!("read {}", listed.info.key),
+            Found::Changed(Change::Take(row)) => format!("take {}", row.key),
+            Found::Changed(Change::Move(_, key)) => format!("move {key}"),
+            Found::Changed(Change::Forget(_, key)) => format!("forget {key}"),
+            Found::Unlistable(problem) => problem.subject.clone(),
+        };
+        found.iter().map(tell).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_the_same_in_etag_size_and_time_is_not_read() {
+        let live = ["a", "c", "d", "f", "g"].map(|key| listed(key, "e")).to_vec();
+        let known = vec![
+            candidates(Some(row("a", "e", "good")), vec![]),
+            candidates(Some(row("b", "e", "good")), vec![]),
+            candidates(Some(row("c", "older", "good")), vec![]),
+            candidates(Some(row("d", "e", "lost")), vec![row("d", "e", "good")]),
+            candidates(None, vec![row("e", "e", "good")]),
+            candidates(Some(row("f", "e", "sparse")), vec![]),
+        ];
+        let mut standing = Standing { sparse: BTreeSet::from(["sparse".to_owned()]), ..Standing::default() };
+        standing.unusable.insert("lost");
+        let expected = ["same a", "forget b", "read c", "take d", "forget e", "move f", "read g"];
+        assert_eq!(told(live, known, standing).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_young_when_it_was_listed_is_read_again() {
+        let changed = dir::changed_at(ETAG).unwrap();
+        for (after, expected) in [(1, "read a"), (3, "same a")] {
+            let parent_began = Some(changed + SignedDuration::from_secs(after));
+            let standing = Standing { parent_began, ..Standing::default() };
+            let known = vec![candidates(Some(row("a", ETAG, "good")), vec![])];
+            assert_eq!(told(vec![listed("a", ETAG)], known, standing).await, [expected]);
+        }
+        let known = vec![candidates(None, vec![row("a", ETAG, "good")])];
+        assert_eq!(told(vec![listed("a", ETAG)], known, Standing::default()).await, ["read a"], "nobody knows when");
+    }
+}

@@ -23,6 +23,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
+use super::quick_ack::QuickAckConnector;
 use crate::store::{ByteStream, ErrorKind, Result, StoreError};
 
 /// A body goes out in pieces of this size; each one that the socket takes is progress.
@@ -94,7 +95,7 @@ fn caused_by_the_source(error: &ClientError) -> bool {
 
 #[derive(Debug, Clone)]
 pub(super) struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Outgoing>,
+    client: Client<HttpsConnector<QuickAckConnector>, Outgoing>,
 }
 
 impl HttpClient {
@@ -106,8 +107,11 @@ impl HttpClient {
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         let config = tls_config(if tls { trusted(ca_file)? } else { RootCertStore::empty() })?;
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(QuickAckConnector(tcp));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION_AGE)

@@ -37,6 +37,7 @@ mod failure;
 mod listing;
 mod multipart;
 mod objects;
+mod quick_ack;
 mod request;
 mod sign;
 mod xml;
