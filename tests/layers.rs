@@ -47,6 +47,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("http", &["store/s3"]),
     ("http_body*", &["store/s3"]),
     ("hyper*", &["store/s3"]),
+    ("tower_service", &["store/s3"]),
     ("quick_xml", &["store/s3"]),
     ("base64", &["store/s3"]),
     ("hmac", &["store/s3"]),
