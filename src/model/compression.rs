@@ -13,8 +13,9 @@ pub enum Compression {
     Zstd(u8),
 }
 
-/// Measured best between size and time.
-const GZIP_LEVEL: u8 = 3;
+/// Of libdeflate, whose fastest makes a dump smaller than `gzip -6` does. Against 3, measured: books 0.7 % larger, a first
+/// backup of 2 GB in nine tenths of the time.
+const GZIP_LEVEL: u8 = 1;
 const ZSTD_LEVEL: u8 = 3;
 
 impl Default for Compression {

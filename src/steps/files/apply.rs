@@ -26,6 +26,10 @@ use crate::repository::partial::PartialWriter;
 use crate::repository::{ErrorKind as RepositoryKind, RepositoryError};
 use crate::store::ErrorKind;
 
+/// Objects that are read, compressed or ready, for each request that a store is asked at once: about half of them wait for
+/// their turn.
+const AHEAD: usize = 2;
+
 /// Objects and their bytes, by source.
 pub(super) type Tally = BTreeMap<SourceName, (u64, u64)>;
 
@@ -104,7 +108,7 @@ impl<'a> Apply<'a> {
     /// Does everything, and answers the segments of the new index. `known` is content that the parent has.
     pub(super) async fn run(mut self, works: BoxStream<'static, Result<Work>>, known: Known) -> Result<Vec<Segment>> {
         let preparer = Preparer::new(self.context, known, self.options.codec);
-        let mut ready = works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(self.context.transfers).boxed();
+        let mut ready = works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(AHEAD * self.context.transfers).boxed();
         while let Some(ready) = ready.try_next().await? {
             self.take(ready).await?;
             if self.pass_on().await? {

@@ -32,7 +32,7 @@ pub(super) enum Outcome {
 pub(super) struct Memory(Arc<Semaphore>);
 
 impl Memory {
-    const KIBIBYTES: u32 = 16 << 10;
+    const KIBIBYTES: u32 = 32 << 10;
 
     pub(super) fn new() -> Self {
         Self(Arc::new(Semaphore::new(Self::KIBIBYTES as usize)))
