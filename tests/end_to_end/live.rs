@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dcs::store::ObjectStore;
+use futures_util::TryStreamExt;
+
 use crate::on_both;
-use crate::system::{Size, State, System, assert_same};
+use crate::system::{Live, Size, State, System, assert_same};
 
 const CHANGE: &str = "UPDATE books SET title = 'changed' WHERE id < 50; CREATE TABLE new_one (a int);";
 
@@ -159,6 +162,33 @@ async fn is_quiet_when_told_and_answers_in_one_document(mut system: System) {
     let error: serde_json::Value = serde_json::from_str(&failed.stderr).unwrap();
     assert_eq!(error["code"], 10, "{failed}");
     assert!(failed.stdout.is_empty() && error["hints"][0].is_string() && error["message"].is_string(), "{failed}");
+    system.remove().await;
+}
+
+/// Buckets of a live server that keep every version: what is displaced is in the trash, and behind what was restored too.
+#[tokio::test]
+async fn a_versioned_bucket_is_restored_and_mirrored() {
+    let Some(system) = System::on_servers(Size::Small).await else { return };
+    let Live::S3 { env, store, buckets } = &system.live else { unreachable!("it is on servers") };
+    for bucket in buckets.iter().chain([&system.trash]) {
+        env.keep_versions(bucket).await;
+    }
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    let before = system.state().await.objects;
+    dcs.run(&["backup", "files"]).ok();
+    let changed = change(&system).await.objects;
+    dcs.run(&["restore-files", "--mirror", "--yes"]).ok();
+    assert_eq!(system.state().await.objects, before);
+    let trash = system.bucket(&system.trash).await;
+    for key in ["0/a/b", "0/a.b", "1/extra/object"] {
+        assert!(trash.values().any(|found| found.sha256 == changed[key].sha256), "{key} is not in the trash");
+    }
+    let versions: Vec<_> = store.versions(&buckets[0], "a/b".to_owned()).try_collect().await.unwrap();
+    assert_eq!(versions.iter().filter(|version| version.info.key.as_str() == "a/b").count(), 3, "{versions:?}");
+    // The next backup sees what is there now, and no older version.
+    dcs.run(&["backup", "files"]).ok();
+    dcs.run(&["restore-files", "--mirror", "--yes"]).ok().answers("0 objects added, 0 replaced");
     system.remove().await;
 }
 

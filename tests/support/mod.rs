@@ -4,6 +4,7 @@
 //! returning where `DCS_TEST_REQUIRE` names the service.
 #![allow(dead_code, unreachable_pub, clippy::print_stderr, reason = "each test binary uses a part of this module")]
 
+use std::collections::HashMap;
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,10 +32,22 @@ pub struct S3Env {
 impl S3Env {
     /// Removes an empty bucket, which is nothing that dcs itself ever does.
     pub async fn remove_bucket(&self, name: &BucketName) {
+        self.bucket(name).delete().await.expect("an empty bucket can be removed");
+    }
+
+    /// Switches versioning on, which stores have no method for.
+    pub async fn keep_versions(&self, name: &BucketName) {
+        let query = HashMap::from([("versioning".to_owned(), String::new())]);
+        let text = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let bucket = self.bucket(name).with_extra_query(query).expect("a valid query");
+        bucket.put_object("/", text).await.expect("versioning can be switched on");
+    }
+
+    fn bucket(&self, name: &BucketName) -> Box<Bucket> {
         let region = Region::Custom { region: self.region.clone(), endpoint: self.endpoint.clone() };
         let keys = Credentials::new(Some(&self.access_key), Some(&self.secret_key), None, None, None);
         let bucket = Bucket::new(name.as_str(), region, keys.expect("these are credentials")).expect("a valid bucket");
-        bucket.with_path_style().delete().await.expect("an empty bucket can be removed");
+        bucket.with_path_style()
     }
 }
 

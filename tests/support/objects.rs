@@ -225,6 +225,11 @@ impl Live {
                     for key in support::keys(store.as_ref(), bucket).await {
                         store.delete(&support::at(bucket, &key)).await.unwrap();
                     }
+                    let versions: Vec<_> = store.versions(bucket, String::new()).try_collect().await.unwrap();
+                    for version in versions {
+                        let at = support::at(bucket, version.info.key.as_str());
+                        store.delete_version(&at, &version.id).await.unwrap();
+                    }
                     env.remove_bucket(bucket).await;
                 }
             }

@@ -1,13 +1,11 @@
 //! The same against a live server, where there is one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dcs::model::Secret;
 use dcs::store::s3::{S3Options, S3Store};
 use dcs::store::transfer::{CutOptions, TransferOptions, put_source, upload_cut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use s3::{Bucket, Region, creds::Credentials};
 use support::S3Env;
 
 use super::*;
@@ -41,17 +39,6 @@ impl Live {
         collect(object.body, 1 << 30).await.unwrap()
     }
 
-    /// Switches versioning on, which stores have no method for.
-    async fn keep_versions(&self) {
-        let region = Region::Custom { region: self.env.region.clone(), endpoint: self.env.endpoint.clone() };
-        let (access, secret) = (self.env.access_key.as_str(), self.env.secret_key.as_str());
-        let keys = Credentials::new(Some(access), Some(secret), None, None, None).unwrap();
-        let bucket = Bucket::new(self.bucket.as_str(), region, keys).unwrap().with_path_style();
-        let query = HashMap::from([("versioning".to_owned(), String::new())]);
-        let text = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        bucket.with_extra_query(query).unwrap().put_object("/", text).await.unwrap();
-    }
-
     async fn remove(self) {
         let versions: Vec<_> = self.store.versions(&self.bucket, String::new()).try_collect().await.unwrap();
         for version in versions {
@@ -64,7 +51,7 @@ impl Live {
 #[tokio::test]
 async fn a_live_versioned_bucket_lists_versions_and_delete_markers() {
     let Some(live) = Live::start("versions").await else { return };
-    live.keep_versions().await;
+    live.env.keep_versions(&live.bucket).await;
     for key in ["100%", "100%", "a b", "z/é"] {
         put(&*live.store, &live.at(key), &Attributes::default()).await.unwrap();
     }
