@@ -561,12 +561,24 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__backup__subcmd__db)
-            opts="-n -q -v -h -V --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --table --schema --exclude-table-data --schema-only --note --compression --dry-run --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-table-data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --note)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

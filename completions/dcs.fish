@@ -230,6 +230,9 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subc
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l table -d 'Dump only this table, a pattern as pg_dump takes it (`public.book*`); may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l schema -d 'Dump only this schema, a pattern; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l exclude-table-data -d 'Leave out the rows of this table, a pattern; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
@@ -241,6 +244,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l schema-only -d 'Dump no rows, only what they are kept in'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s n -l dry-run -d 'Show what would be backed up, and store nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'

@@ -5,6 +5,8 @@ use dcs::database::{DumpOptions, PostgresDatabase, PostgresOptions};
 use dcs::model::{RunId, Secret};
 use postgres::{Scratch, quoted};
 
+#[path = "database_live/contents.rs"]
+mod contents;
 #[path = "database_live/dumps.rs"]
 mod dumps;
 #[path = "support/postgres.rs"]
@@ -22,7 +24,7 @@ async fn scratch(stem: &str) -> Option<Scratch> {
 }
 
 fn dump_options() -> DumpOptions {
-    DumpOptions { spool: std::env::temp_dir(), run: RunId::create() }
+    DumpOptions { spool: std::env::temp_dir(), run: RunId::create(), selection: None }
 }
 
 /// A database owned by a role that may create databases and nothing else, as an application's role should be.

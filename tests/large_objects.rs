@@ -75,6 +75,7 @@ impl Backup {
             kind: BackupKind::Files,
             note: None,
             databases: vec![],
+            selection: None,
             files: vec![source],
             config: vec![],
             capture: vec![],

@@ -59,6 +59,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("libdeflater", &["archive"]),
     ("zstd", &["archive"]),
     ("sha2", &["archive"]),
+    ("xxhash_rust", &["archive"]),
+    ("memchr", &["archive"]),
     ("time", &["store/s3"]),
     ("md5", &["store"]),
 ];

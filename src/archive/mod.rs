@@ -1,5 +1,5 @@
-//! Streaming tar, gzip members and zstd frames in parallel, SHA-256. The only folder that names tar, flate2, libdeflater,
-//! zstd and sha2.
+//! Streaming tar, gzip members and zstd frames in parallel, SHA-256, sums of rows. The only folder that names tar,
+//! flate2, libdeflater, zstd, sha2, xxhash_rust and memchr.
 
 pub mod chunks;
 pub mod codec;
@@ -8,6 +8,7 @@ pub mod error;
 pub mod folder;
 pub mod gzip;
 mod lines;
+mod rows;
 pub mod tar;
 pub mod zstd;
 
@@ -15,6 +16,7 @@ pub use codec::{Codec, Format};
 pub use digest::{Hasher, sha256};
 pub use error::{Corrupt, DecodeError};
 pub use lines::lines;
+pub use rows::RowsHasher;
 
 /// Runs work that would hold up the runtime on a thread made for that.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

@@ -48,8 +48,9 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     let repository = session.repository(args.dry_run).await?;
     let only = &args.only;
     let holds = |manifest: &crate::model::Manifest| {
-        let has = |name: &String| manifest.databases.iter().any(|database| database.name == *name);
-        !manifest.databases.is_empty() && only.iter().all(has)
+        let mut whole = manifest.databases.iter().filter(|database| database.selection.is_none());
+        let has = |name: &String| whole.clone().any(|database| database.name == *name);
+        only.iter().all(has) && whole.next().is_some()
     };
     let mut manifest = choose(session, &repository, &args.choice.selector(), "the databases asked for", holds).await?;
     if !only.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::database::{Difference, Fingerprint, SequenceRange, TableCount};
+use crate::model::database::{Difference, Fingerprint, SequenceRange, TableContent, TableCount};
 
 /// Every way in which `found` is not what `expected` says. `computed` names tables whose rows the restore computes anew
 /// (materialised views are refreshed, not loaded, so a stale one comes back fresh): these must only be there.
@@ -15,7 +15,8 @@ pub(super) fn differences(
     let mut rest: BTreeMap<_, _> = found.tables.iter().map(|table| (subject(table), table)).collect();
     for table in &expected.tables {
         match rest.remove(&subject(table)) {
-            Some(other) if other.rows == table.rows || computed(&table.schema, &table.name) => {}
+            Some(_) if computed(&table.schema, &table.name) => {}
+            Some(other) if other.rows == table.rows => differences.extend(other_rows(table, other)),
             Some(other) => differences.push(difference(subject(table), rows(table), rows(other))),
             None => differences.push(difference(subject(table), rows(table), "no such table".to_owned())),
         }
@@ -35,7 +36,33 @@ pub(super) fn differences(
             Some(_) => {}
         }
     }
+    if let (Some(then), Some(now)) = (expected.large_objects, found.large_objects)
+        && then != now
+    {
+        differences.push(difference("large objects".to_owned(), then.to_string(), now.to_string()));
+    }
     differences
+}
+
+/// The tables of which an archive does not hold the rows that were in it when it was made.
+pub(super) fn archived(expected: &Fingerprint, archived: &[TableCount]) -> Vec<Difference> {
+    let archived: BTreeMap<_, _> = archived.iter().map(|table| (subject(table), table)).collect();
+    let known = expected.tables.iter().filter(|table| table.content.is_some());
+    known
+        .filter_map(|table| match archived.get(&subject(table)) {
+            None => Some(difference(subject(table), rows(table), "no such table".to_owned())),
+            Some(other) if other.rows != table.rows => Some(difference(subject(table), rows(table), rows(other))),
+            Some(other) => other_rows(table, other),
+        })
+        .collect()
+}
+
+/// Where as many rows are not the same. What one side knows nothing of is not compared.
+pub(super) fn other_rows(expected: &TableCount, found: &TableCount) -> Option<Difference> {
+    let (expected_content, found_content) = (expected.content.as_ref()?, found.content.as_ref()?);
+    let told = |content: &TableContent| format!("{} that sum up to {}", rows(expected), content.digest);
+    (expected_content != found_content)
+        .then(|| difference(subject(expected), told(expected_content), told(found_content)))
 }
 
 fn holds(sequence: &SequenceRange, value: Option<i64>) -> bool {
@@ -82,20 +109,22 @@ fn range(sequence: &SequenceRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::database::RowsDigest;
 
     fn table(name: &str, rows: u64) -> TableCount {
-        TableCount { schema: "public".to_owned(), name: name.to_owned(), rows }
+        TableCount { schema: "public".to_owned(), name: name.to_owned(), rows, content: None }
     }
 
     fn sequence(before: Option<i64>, after: Option<i64>) -> Fingerprint {
         let sequence = SequenceRange { schema: "public".to_owned(), name: "s".to_owned(), before, after };
-        Fingerprint { tables: Vec::new(), sequences: vec![sequence] }
+        Fingerprint { sequences: vec![sequence], ..Fingerprint::default() }
     }
 
     #[test]
     fn missing_rows_missing_tables_and_strangers_are_named() {
-        let expected = Fingerprint { tables: vec![table("a", 2), table("b", 1), table("v", 9)], sequences: Vec::new() };
-        let found = Fingerprint { tables: vec![table("a", 1), table("c", 0), table("v", 7)], sequences: Vec::new() };
+        let of = |tables: Vec<TableCount>| Fingerprint { tables, ..Fingerprint::default() };
+        let expected = of(vec![table("a", 2), table("b", 1), table("v", 9)]);
+        let found = of(vec![table("a", 1), table("c", 0), table("v", 7)]);
         let differences = differences(&expected, &found, |_, name| name == "v");
         let told: Vec<String> = differences
             .iter()
@@ -109,6 +138,26 @@ mod tests {
                 "table public.c: no such table -> 0 rows"
             ]
         );
+    }
+
+    #[test]
+    fn as_many_rows_must_be_the_same_rows_where_both_are_known() {
+        let content = |sum| Some(TableContent { columns: vec!["id".to_owned()], digest: RowsDigest::new(sum) });
+        let with =
+            |content| Fingerprint { tables: vec![TableCount { content, ..table("a", 2) }], ..Fingerprint::default() };
+        let compared = |expected, found| differences(&with(expected), &with(found), |_, _| false);
+        assert_eq!(compared(content(7), content(7)), []);
+        assert_eq!(compared(content(7), None), []);
+        assert_eq!(compared(None, content(7)), []);
+        let [only] = compared(content(7), content(8)).try_into().unwrap();
+        assert_eq!(only.subject, "table public.a");
+    }
+
+    #[test]
+    fn lost_large_objects_are_told() {
+        let with = |large_objects| Fingerprint { large_objects, ..Fingerprint::default() };
+        let compared = |expected, found| differences(&with(expected), &with(found), |_, _| false).len();
+        assert_eq!((compared(Some(2), Some(2)), compared(None, Some(2)), compared(Some(2), Some(1))), (0, 0, 1));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+use crate::model::manifest::DumpSelection;
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
 mod compare;
@@ -18,7 +19,7 @@ mod sqlite;
 mod tools;
 
 pub use error::{DatabaseError, ErrorKind, Result};
-pub use postgres::{PostgresDatabase, PostgresOptions};
+pub use postgres::{DumpWatcher, PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
 
 /// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
@@ -30,6 +31,8 @@ pub struct DumpOptions {
     /// Where an SQLite copy is spooled.
     pub spool: PathBuf,
     pub run: RunId,
+    /// What to dump, where that is not all.
+    pub selection: Option<DumpSelection>,
 }
 
 /// How to restore.
@@ -135,6 +138,12 @@ pub trait RestoreSession: Send {
 
     /// Compares the loaded side database with the fingerprint. Empty: proven.
     async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>>;
+
+    /// Reads every row back and compares it with what the dump carried when it was made: the proof that what was loaded is
+    /// what was there. In SQLite the bytes are those of the dump, and there is nothing to read back.
+    async fn compare_contents(&mut self, _expected: &Fingerprint) -> Result<Vec<Difference>> {
+        Ok(Vec::new())
+    }
 
     /// Puts the side database in the live one's place; answers what the old one is called now, if there was one.
     /// After a crash either the old or the new one answers by the live name.

@@ -1,6 +1,7 @@
 //! `backups/ID/manifest.json`: what a backup is and what it is made of. Fields are only ever added.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,34 @@ pub struct DatabaseComponent {
     #[serde(default)]
     pub globals_hold_passwords: bool,
     pub fingerprint: Fingerprint,
+    /// What was dumped, where that is not all; such a dump never stands for the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<DumpSelection>,
+}
+
+/// What of a database is dumped. Names may be patterns, as `pg_dump` takes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DumpSelection {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+    /// Tables whose rows are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude_table_data: Vec<String>,
+    /// No rows at all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub schema_only: bool,
+}
+
+impl fmt::Display for DumpSelection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lists = [("table", &self.tables), ("schema", &self.schemas), ("no rows of", &self.exclude_table_data)];
+        let told = lists.into_iter().flat_map(|(what, names)| names.iter().map(move |name| format!("{what} {name}")));
+        let told: Vec<String> = told.chain(self.schema_only.then(|| "no rows".to_owned())).collect();
+        formatter.write_str(&told.join(", "))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
-use super::{Context, Result, StepError, capture, dump_database, files, verify, with_causes};
+use super::{Context, Result, StepError, capture, dump_database, files, shrunken, verify, with_causes};
 use crate::archive::Codec;
-use crate::model::database::ServerInfo;
-use crate::model::manifest::{self, Manifest, Origins};
+use crate::model::database::{Engine, ServerInfo};
+use crate::model::manifest::{self, DumpSelection, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
 use crate::repository::locks::Lease;
 use crate::repository::{Repository, layout};
@@ -31,6 +31,8 @@ pub struct BackupOptions {
     pub kind: BackupKind,
     pub note: Option<String>,
     pub databases: Vec<String>,
+    /// What of the databases to dump, where that is not all.
+    pub selection: Option<DumpSelection>,
     pub files: Vec<FileSource>,
     pub how: FilesOptions,
     pub config: Vec<PathBuf>,
@@ -62,7 +64,11 @@ pub async fn plan(context: &Context, options: BackupOptions) -> Result<BackupPla
     }
     let mut databases = Vec::new();
     for name in &options.databases {
-        databases.push((name.clone(), context.database(name)?.preflight_dump().await?));
+        let server = context.database(name)?.preflight_dump().await?;
+        if options.selection.is_some() && server.engine == Engine::Sqlite {
+            return Err(StepError::refused("dump a part of", name, "a database of SQLite is dumped whole".to_owned()));
+        }
+        databases.push((name.clone(), server));
     }
     let sources = sources::expand(context, &options.files).await?;
     if databases.is_empty() && sources.is_empty() && options.config.is_empty() && options.capture.is_empty() {
@@ -104,8 +110,14 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
     // 1. Databases before files: an item added between the two has its files and no row, which harms nobody; the other
     //    way round, a row would point to files that the backup has not.
     for (name, server) in &plan.databases {
-        match dump_database::dump_database(context, &id, name, server, &store_options).await {
-            Ok(component) => manifest.databases.push(component),
+        match dump_database::dump_database(context, &id, name, server, options.selection.as_ref(), &store_options).await
+        {
+            Ok(component) => {
+                if let Some(problem) = shrunken::database(context, &component, options.how.shrink_guard).await? {
+                    add(context, &mut manifest.report, problem);
+                }
+                manifest.databases.push(component);
+            }
             // Files alone are worth keeping; such a backup says that it is incomplete, and is never chosen by itself.
             Err(error) if options.kind == BackupKind::Complete && error.is_of_the_database() => {
                 manifest.incomplete = true;

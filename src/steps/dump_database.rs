@@ -7,7 +7,7 @@ use super::{Context, Result, StepError};
 use crate::database::{self, Database, DatabaseError, DumpOptions, DumpSession};
 use crate::model::BackupId;
 use crate::model::database::ServerInfo;
-use crate::model::manifest::{Artefact, DatabaseComponent};
+use crate::model::manifest::{Artefact, DatabaseComponent, DumpSelection};
 use crate::repository::layout;
 
 /// A dump is tried again as a whole: half a dump cannot be resumed.
@@ -19,12 +19,13 @@ pub async fn dump_database(
     id: &BackupId,
     name: &str,
     server: &ServerInfo,
+    selection: Option<&DumpSelection>,
     options: &StoreOptions,
 ) -> Result<DatabaseComponent> {
     let database = context.database(name)?.clone();
     let mut attempt = 1;
     loop {
-        match dump_once(context, id, name, database.as_ref(), server, options).await {
+        match dump_once(context, id, name, (database.as_ref(), server), selection, options).await {
             Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
                 tracing::warn!("the dump of {name} failed and is tried again: {error}");
                 attempt += 1;
@@ -53,12 +54,13 @@ async fn dump_once(
     context: &Context,
     id: &BackupId,
     name: &str,
-    database: &dyn Database,
-    server: &ServerInfo,
+    (database, server): (&dyn Database, &ServerInfo),
+    selection: Option<&DumpSelection>,
     options: &StoreOptions,
 ) -> Result<DatabaseComponent> {
     let started_at = context.repository.now().await?;
-    let dump_options = DumpOptions { spool: context.spool.clone(), run: context.run.clone() };
+    let dump_options =
+        DumpOptions { spool: context.spool.clone(), run: context.run.clone(), selection: selection.cloned() };
     let mut session = database.begin_dump(&dump_options).await?;
     context.progress.begin(&format!("database {name}"), 0, server.size_bytes);
     let stored = store_all(context, id, name, session.as_mut(), options).await;
@@ -83,6 +85,7 @@ async fn dump_once(
         globals: stored.globals,
         globals_hold_passwords: stored.globals_hold_passwords,
         fingerprint,
+        selection: selection.cloned(),
     })
 }
 

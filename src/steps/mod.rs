@@ -29,6 +29,7 @@ pub mod prune;
 pub mod restore;
 pub mod restore_database;
 pub mod restore_files;
+mod shrunken;
 mod sorted_listing;
 pub mod sources;
 pub mod store_text;

@@ -243,6 +243,7 @@ mod tests {
             globals: None,
             globals_hold_passwords: false,
             fingerprint: Fingerprint::default(),
+            selection: None,
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::presence;
 use super::{Context, Result, StepError, drain};
+use crate::database::DumpWatcher;
 use crate::model::manifest::{Artefact, DatabaseComponent, Part};
 use crate::model::{Key, Manifest};
 use crate::repository::artefact::Depth;
@@ -264,11 +265,29 @@ impl<'a> Run<'a> {
     }
 
     async fn artefact_contents(&mut self, manifest: &Manifest) -> Result<()> {
-        let databases = manifest.databases.iter().flat_map(database_artefacts);
-        for artefact in databases.chain(manifest.config.iter().map(|config| &config.archive)) {
-            let name = artefact.parts.first().map_or_else(String::new, |part| part.path.to_string());
+        for database in &manifest.databases {
+            self.dump_contents(database).await?;
+        }
+        let others = manifest.databases.iter().flat_map(|database| database.properties.iter().chain(&database.globals));
+        for artefact in others.chain(manifest.config.iter().map(|config| &config.archive)) {
             let result = drain(self.context.repository.open_artefact(artefact)).await;
-            self.judge(&name, result)?;
+            self.judge(&name_of(artefact), result)?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks a dump, and compares the rows in it with those that were dumped.
+    async fn dump_contents(&mut self, database: &DatabaseComponent) -> Result<()> {
+        let mut watcher = DumpWatcher::new(database.server.engine);
+        let content = self.context.repository.open_artefact(&database.dump);
+        let result = drain(content.inspect_ok(|bytes| watcher.update(bytes))).await;
+        let is_whole = result.is_ok();
+        self.judge(&name_of(&database.dump), result)?;
+        if is_whole {
+            for difference in watcher.differences(&database.fingerprint) {
+                let subject = format!("{} of database {}", difference.subject, database.name);
+                self.found(&subject, &format!("it has {} instead of {}", difference.found, difference.expected));
+            }
         }
         Ok(())
     }
@@ -321,6 +340,10 @@ impl<'a> Run<'a> {
             self.verified.findings.push(Finding { subject: subject.to_owned(), reason: reason.to_owned() });
         }
     }
+}
+
+fn name_of(artefact: &Artefact) -> String {
+    artefact.parts.first().map_or_else(String::new, |part| part.path.to_string())
 }
 
 fn reason_of(error: &RepositoryError) -> String {

@@ -99,6 +99,7 @@ impl World {
             kind: BackupKind::Files,
             note: None,
             databases: Vec::new(),
+            selection: None,
             files: vec![source("books"), source("trash")],
             how: self.how.clone(),
             config: Vec::new(),

@@ -126,6 +126,7 @@ impl World {
             kind: BackupKind::Files,
             note: None,
             databases: Vec::new(),
+            selection: None,
             files: vec![source(&self.books), source(&self.apps)],
             how: FilesOptions::default(),
             config: Vec::new(),

@@ -14,6 +14,7 @@ use dcs::database::{
 };
 use dcs::model::RunId;
 use dcs::model::database::{Fingerprint, ServerInfo};
+use dcs::model::manifest::DumpSelection;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -91,6 +92,7 @@ pub fn quoted(name: &str) -> String {
 }
 
 /// A dump held in memory.
+#[derive(Debug)]
 pub struct Dump {
     pub bytes: Vec<u8>,
     pub fingerprint: Fingerprint,
@@ -101,9 +103,13 @@ pub struct Dump {
 
 impl Dump {
     pub async fn take(database: &dyn Database, spool: &Path) -> Result<Self> {
+        Self::take_of(database, spool, None).await
+    }
+
+    pub async fn take_of(database: &dyn Database, spool: &Path, selection: Option<DumpSelection>) -> Result<Self> {
         let server = database.preflight_dump().await?;
-        let session = database.begin_dump(&DumpOptions { spool: spool.to_owned(), run: RunId::create() }).await?;
-        Self::of(session, server).await
+        let options = DumpOptions { spool: spool.to_owned(), run: RunId::create(), selection };
+        Self::of(database.begin_dump(&options).await?, server).await
     }
 
     pub async fn of(mut session: Box<dyn DumpSession>, server: ServerInfo) -> Result<Self> {

@@ -12,6 +12,7 @@ use crate::commands::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::format;
+use crate::model::manifest::DumpSelection;
 use crate::model::{BackupKind, Compression, Manifest};
 use crate::settings::Settings;
 use crate::steps::backup::{self, BackupOptions};
@@ -45,7 +46,47 @@ pub struct DbArgs {
     names: Vec<String>,
 
     #[command(flatten)]
+    selection: SelectionArgs,
+
+    #[command(flatten)]
     common: Common,
+}
+
+/// What of a database is dumped. Such a backup never stands for the whole database: it comes back beside the live one.
+#[derive(Debug, Args)]
+struct SelectionArgs {
+    /// Dump only this table, a pattern as pg_dump takes it (`public.book*`); may be given more than once
+    #[arg(long = "table", value_name = "PATTERN")]
+    tables: Vec<String>,
+
+    /// Dump only this schema, a pattern; may be given more than once
+    #[arg(long = "schema", value_name = "PATTERN")]
+    schemas: Vec<String>,
+
+    /// Leave out the rows of this table, a pattern; may be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
+
+    /// Dump no rows, only what they are kept in
+    #[arg(long)]
+    schema_only: bool,
+}
+
+impl SelectionArgs {
+    fn into_selection(self) -> Option<DumpSelection> {
+        let Self { tables, schemas, exclude_table_data, schema_only } = self;
+        let selection = DumpSelection { tables, schemas, exclude_table_data, schema_only };
+        (selection != DumpSelection::default()).then_some(selection)
+    }
+}
+
+/// Which parts a kind of backup has.
+#[derive(Default)]
+struct Parts {
+    databases: Vec<String>,
+    selection: Option<DumpSelection>,
+    files: Option<FileArgs>,
+    config: bool,
 }
 
 /// How files are backed up.
@@ -96,26 +137,30 @@ impl DbArgs {
             names => names.to_vec(),
         };
         let databases = check_names(databases, settings)?;
-        create(session, BackupKind::Db, self.common, databases, None, false).await
+        let selection = self.selection.into_selection();
+        let parts = Parts { databases, selection, ..Parts::default() };
+        create(session, BackupKind::Db, self.common, parts).await
     }
 }
 
 impl FilesArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
-        create(session, BackupKind::Files, self.common, Vec::new(), Some(self.files), false).await
+        let parts = Parts { files: Some(self.files), ..Parts::default() };
+        create(session, BackupKind::Files, self.common, parts).await
     }
 }
 
 impl ConfigArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
-        create(session, BackupKind::Config, self.common, Vec::new(), None, true).await
+        create(session, BackupKind::Config, self.common, Parts { config: true, ..Parts::default() }).await
     }
 }
 
 impl CompleteArgs {
     pub(super) async fn run(self, session: &Session) -> Outcome {
         let databases = session.settings()?.backup.databases.clone();
-        create(session, BackupKind::Complete, self.common, databases, Some(self.files), true).await
+        let parts = Parts { databases, files: Some(self.files), config: true, ..Parts::default() };
+        create(session, BackupKind::Complete, self.common, parts).await
     }
 }
 
@@ -131,14 +176,8 @@ fn check_names(names: Vec<String>, settings: &Settings) -> Result<Vec<String>, C
     Ok(names)
 }
 
-async fn create(
-    session: &Session,
-    kind: BackupKind,
-    common: Common,
-    databases: Vec<String>,
-    file_args: Option<FileArgs>,
-    with_config: bool,
-) -> Outcome {
+async fn create(session: &Session, kind: BackupKind, common: Common, parts: Parts) -> Outcome {
+    let Parts { databases, selection, files: file_args, config: with_config } = parts;
     // Open everything; a dry run cannot write.
     let settings = session.settings()?;
     let repository = session.repository(common.dry_run).await?;
@@ -153,6 +192,7 @@ async fn create(
         kind,
         note: common.note,
         databases: databases.clone(),
+        selection,
         config: if with_config { settings.backup.config.clone() } else { Vec::new() },
         capture: if with_config { settings.backup.capture.clone() } else { Vec::new() },
         codec: Codec::from(common.compression.unwrap_or(settings.backup.compression)),
@@ -209,7 +249,8 @@ pub(crate) fn summary_line(manifest: &Manifest) -> String {
         let rows = format::count(database.fingerprint.rows(), "row");
         let (raw, stored) = (format::bytes(database.dump.raw_size), format::bytes(database.dump.stored_size()));
         // Writing to a string does not fail.
-        writeln!(text, "  database {}: {tables}, {rows}, {raw} stored as {stored}", database.name).ok();
+        let only = database.selection.as_ref().map_or_else(String::new, |only| format!(", only {only}"));
+        writeln!(text, "  database {}{only}: {tables}, {rows}, {raw} stored as {stored}", database.name).ok();
     }
     if let Some(files) = &manifest.files {
         let (objects, bytes) = (format::count(files.objects, "object"), format::bytes(files.bytes));

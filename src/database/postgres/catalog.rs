@@ -1,5 +1,7 @@
 //! What a server and a database are, read from the catalogues. Every query here works from PostgreSQL 10 on.
 
+use std::collections::BTreeMap;
+
 use super::session::Session;
 use super::sql;
 use crate::database::{DatabaseError, ErrorKind, Result};
@@ -86,9 +88,25 @@ pub(super) async fn counts(
             schema: relation.schema.clone(),
             name: relation.name.clone(),
             rows: u64::try_from(rows).unwrap_or_default(),
+            content: None,
         });
     }
     Ok(counted)
+}
+
+/// Large objects, which no table of a user names.
+pub(super) async fn large_objects(session: &Session, attempted: &'static str) -> Result<u64> {
+    let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
+    let count: i64 = session.row(attempted, sql, &[]).await?.get(0);
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// The settings on which the text of a value depends, as a tool finds them that connects as this role.
+pub(super) async fn rendering(session: &Session, attempted: &'static str) -> Result<BTreeMap<String, String>> {
+    let sql =
+        "SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('TimeZone', 'bytea_output', 'lc_monetary')";
+    let rows = session.rows(attempted, sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// The sequences as they are now; only `before` is filled.

@@ -12,12 +12,14 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::catalog::Relation;
+use super::custom_format::{self, Found};
 use super::session::Session;
-use super::{Server, catalog, properties, snapshot};
+use super::{Server, catalog, properties, selected, snapshot};
 use crate::database::tools::Tools;
 use crate::database::{DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, Result};
 use crate::model::RunId;
 use crate::model::database::{Fingerprint, SequenceRange, ServerInfo};
+use crate::model::manifest::DumpSelection;
 
 const LONGEST_GLOBALS: usize = 64 << 20;
 const ATTEMPTS: usize = 5;
@@ -49,6 +51,9 @@ pub(super) struct PostgresDump {
     /// Until it is opened.
     stream: Option<DumpStream>,
     ended: Arc<AtomicBool>,
+    /// Of the stream, once it was opened.
+    found: Option<Found>,
+    selection: Option<DumpSelection>,
 }
 
 impl PostgresDump {
@@ -58,26 +63,50 @@ impl PostgresDump {
         let properties = properties::script(&session, info.major).await?;
         let globals = globals(&server, &session, &tools, &options.run).await?;
         let application = Server::application(&options.run);
-        let started = start(&server, &session, &tools, &application).await?;
+        let started = start(&server, &session, &tools, &application, options.selection.as_ref()).await?;
         let mut dump = Self {
             run: options.run.clone(),
             application,
             server,
             session,
-            fingerprint: Fingerprint { tables: Vec::new(), sequences: started.sequences },
+            fingerprint: Fingerprint { sequences: started.sequences, ..Fingerprint::default() },
             properties,
             globals,
             stream: Some(started.stream),
             ended: Arc::default(),
+            found: None,
+            selection: options.selection.clone(),
         };
-        match catalog::counts(&dump.session, "count the rows of", &started.relations).await {
-            Ok(tables) => dump.fingerprint.tables = tables,
-            Err(error) => {
-                Box::new(dump).abort().await;
-                return Err(error);
-            }
+        if let Err(error) = dump.count(&started.relations).await {
+            Box::new(dump).abort().await;
+            return Err(error);
         }
         Ok(dump)
+    }
+
+    async fn count(&mut self, relations: &[Relation]) -> Result<()> {
+        let attempted = "count the rows of";
+        self.fingerprint.tables = catalog::counts(&self.session, attempted, relations).await?;
+        self.fingerprint.large_objects = Some(catalog::large_objects(&self.session, attempted).await?);
+        self.fingerprint.rendering = catalog::rendering(&self.session, attempted).await?;
+        Ok(())
+    }
+
+    /// Holds what the dump has against what was counted in the same snapshot, and notes what its rows are.
+    fn take_contents(&mut self) -> Result<()> {
+        let failed =
+            |kind, detail| Err(DatabaseError::new(kind, "dump", self.server.subject.as_str()).with_detail(detail));
+        match (self.found.as_ref().and_then(|found| found.get()), &self.selection) {
+            (Some(archive), Some(_)) => selected::narrow(&mut self.fingerprint, archive),
+            (Some(_), None) => {}
+            (None, Some(_)) => return failed(ErrorKind::Other, "what it selected cannot be told".to_owned()),
+            (None, None) => return Ok(()),
+        }
+        let Some(archive) = self.found.as_ref().and_then(|found| found.get()) else { return Ok(()) };
+        match selected::note_contents(&mut self.fingerprint, archive) {
+            Ok(()) => Ok(()),
+            Err(difference) => failed(ErrorKind::ToolFailed, difference),
+        }
     }
 }
 
@@ -88,13 +117,19 @@ struct Started {
 }
 
 /// Takes the snapshot and starts the tool on it, again while locks are in the way. Leaves the session in the snapshot.
-async fn start(server: &Server, session: &Session, tools: &Tools, application: &str) -> Result<Started> {
+async fn start(
+    server: &Server,
+    session: &Session,
+    tools: &Tools,
+    application: &str,
+    selection: Option<&DumpSelection>,
+) -> Result<Started> {
     let mut attempt = 1;
     loop {
         let taken = snapshot::take(session, server.lock_timeout).await?;
         // The tool reads the sequences before it writes anything: what was before must be read before it starts.
         let sequences = catalog::sequences(session, "read the sequences of").await?;
-        match try_start(server, tools, application, &taken.name).await {
+        match try_start(server, tools, application, &taken.name, selection).await {
             Ok(stream) => return Ok(Started { relations: taken.relations, sequences, stream }),
             // The message of a timeout may be in the server's own language.
             Err(error) if matches!(error.kind, ErrorKind::ToolFailed | ErrorKind::Refused) && attempt < ATTEMPTS => {
@@ -107,9 +142,15 @@ async fn start(server: &Server, session: &Session, tools: &Tools, application: &
     }
 }
 
-async fn try_start(server: &Server, tools: &Tools, application: &str, snapshot: &str) -> Result<DumpStream> {
+async fn try_start(
+    server: &Server,
+    tools: &Tools,
+    application: &str,
+    snapshot: &str,
+    selection: Option<&DumpSelection>,
+) -> Result<DumpStream> {
     let target = &server.tools_target;
-    let arguments = vec![
+    let mut arguments = vec![
         "--format=custom".to_owned(),
         "--compress=0".to_owned(),
         "--no-password".to_owned(),
@@ -117,6 +158,7 @@ async fn try_start(server: &Server, tools: &Tools, application: &str, snapshot: 
         format!("--snapshot={snapshot}"),
         format!("--dbname={}", target.conninfo(&target.database, application, &[])),
     ];
+    arguments.extend(selection.map(selected::arguments).unwrap_or_default());
     let mut stream = server.tool("pg_dump", "dump", arguments).stream(tools).await?;
     let first = stream.try_next().await?;
     Ok(stream::iter(first.map(Ok)).chain(stream).boxed())
@@ -175,6 +217,8 @@ impl DumpSession for PostgresDump {
             return Err(DatabaseError::new(ErrorKind::Other, "dump", self.server.subject.as_str())
                 .with_detail("a session is dumped once"));
         };
+        let (dump, found) = custom_format::watched(dump);
+        self.found = Some(found);
         // Noted only where the stream ends cleanly, which one that breaks never does.
         let state = (dump, Arc::clone(&self.ended));
         Ok(stream::try_unfold(state, |(mut dump, ended)| async move {
@@ -192,6 +236,7 @@ impl DumpSession for PostgresDump {
             return Err(DatabaseError::new(ErrorKind::ToolFailed, "dump", self.server.subject.as_str())
                 .with_detail("the dump was not read to its end"));
         }
+        self.take_contents()?;
         self.session.run("leave the snapshot of", "COMMIT").await?;
         let now = catalog::sequences(&self.session, "read the sequences of").await?;
         for sequence in &mut self.fingerprint.sequences {

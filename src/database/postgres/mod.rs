@@ -18,6 +18,8 @@ use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
 
 mod catalog;
+mod contents;
+mod custom_format;
 mod dump;
 mod items;
 mod names;
@@ -25,12 +27,16 @@ mod plan;
 mod properties;
 mod restore;
 mod roles;
+mod selected;
 mod session;
 mod snapshot;
 mod sql;
 mod swap;
 mod target;
 mod tls;
+mod watcher;
+
+pub use watcher::DumpWatcher;
 
 use session::Session;
 use target::Target;

@@ -2,20 +2,21 @@
 //!
 //! The live database is touched by [`super::swap`] alone. What a killed run leaves is a side database that nobody uses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_postgres::error::SqlState;
 
+use super::custom_format::{self, Found};
 use super::properties::Properties;
 use super::roles::Roles;
 use super::session::{Session, failed};
-use super::{Server, catalog, names, plan, sql, swap};
+use super::{Server, catalog, contents, names, plan, sql, swap};
 use crate::database::tools::Tools;
 use crate::database::{DumpStream, RestoreOptions, RestoreSession, Result, compare};
 use crate::model::RunId;
-use crate::model::database::{Difference, Fingerprint};
+use crate::model::database::{Difference, Fingerprint, TableCount};
 
 const ATTEMPTED: &str = "restore";
 
@@ -25,6 +26,8 @@ pub(super) struct PostgresRestore {
     tools: Tools,
     side: String,
     late: Vec<String>,
+    /// Of the archive that was loaded.
+    found: Option<Found>,
 }
 
 impl PostgresRestore {
@@ -38,7 +41,7 @@ impl PostgresRestore {
         let side = names::side(server.database(), &options.run);
         let properties = Properties::parse(options.properties.as_deref(), &side);
         session.run("create a database on", &properties.create).await?;
-        let restore = Self { server, run: options.run.clone(), tools, side, late: properties.late };
+        let restore = Self { server, run: options.run.clone(), tools, side, late: properties.late, found: None };
         if let Err(error) = apply(&session, &properties.early).await {
             Box::new(restore).discard().await;
             return Err(error);
@@ -63,6 +66,16 @@ impl PostgresRestore {
             arguments.push("--no-tablespaces".to_owned());
         }
         Ok(arguments)
+    }
+
+    /// Says of each table what its rows were in the archive, which the server has taken over as they are.
+    fn add_contents(&self, tables: &mut [TableCount]) {
+        let Some(found) = self.found.as_ref().and_then(|found| found.get()) else { return };
+        let found: BTreeMap<_, _> =
+            found.rows.iter().map(|table| ((&table.schema, &table.name), &table.content)).collect();
+        for table in tables {
+            table.content = found.get(&(&table.schema, &table.name)).copied().cloned().flatten();
+        }
     }
 
     async fn put_in_place(&self) -> Result<Option<String>> {
@@ -109,6 +122,8 @@ impl RestoreSession for PostgresRestore {
         let application = Server::application(&self.run);
         let arguments = self.restore_arguments(&session, &application).await?;
         let feed = self.server.tool("pg_restore", ATTEMPTED, arguments).feed(&self.tools).await?;
+        let (dump, found) = custom_format::watched(dump);
+        self.found = Some(found);
         if let Err(error) = feed.all(dump).await {
             if let Err(other) = self.server.end_backends(&session, &application).await {
                 tracing::debug!(error = %other, "the backend of a failed tool could not be ended");
@@ -122,15 +137,22 @@ impl RestoreSession for PostgresRestore {
         let session = self.server.connect(&self.side, &self.run).await?;
         session.run(ATTEMPTED, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let relations = catalog::relations(&session, "compare").await?;
-        let tables = catalog::counts(&session, "compare", &relations).await?;
+        let mut tables = catalog::counts(&session, "compare", &relations).await?;
+        self.add_contents(&mut tables);
         let sequences = catalog::sequences(&session, "compare").await?;
+        let large_objects = Some(catalog::large_objects(&session, "compare").await?);
         let views: BTreeSet<_> = relations
             .iter()
             .filter(|relation| relation.is_materialised_view())
             .map(|relation| (relation.schema.as_str(), relation.name.as_str()))
             .collect();
-        let found = Fingerprint { tables, sequences };
+        let found = Fingerprint { tables, sequences, large_objects, ..Fingerprint::default() };
         Ok(compare::differences(expected, &found, |schema, name| views.contains(&(schema, name))))
+    }
+
+    async fn compare_contents(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
+        let session = self.server.connect(&self.side, &self.run).await?;
+        contents::differences(&session, expected).await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

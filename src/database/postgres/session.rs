@@ -2,6 +2,8 @@
 
 use std::io;
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row};
@@ -83,6 +85,17 @@ impl Session {
     /// Runs statements as text, without parameters: what takes no snapshot before it must not be prepared.
     pub(super) async fn run(&self, attempted: &'static str, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.map_err(|error| failed(attempted, &self.subject, error))
+    }
+
+    /// Runs a `COPY ... TO STDOUT` and answers what it writes.
+    pub(super) async fn copy_out(
+        &self,
+        attempted: &'static str,
+        sql: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<'_>> {
+        let told = move |error| failed(attempted, &self.subject, error);
+        let rows = self.client.copy_out(sql).await.map_err(told)?;
+        Ok(rows.map_err(told))
     }
 
     /// Like [`Self::run`], answering the server's error code too, where callers decide by it.

@@ -187,9 +187,9 @@ pub(super) fn count(attempted: &'static str, path: &Path, subject: &Path) -> Res
         for name in names {
             let quoted = name.replace('"', "\"\"");
             let rows = number(&connection, &format!("SELECT count(*) FROM \"{quoted}\" NOT INDEXED"))?;
-            tables.push(TableCount { schema: String::new(), name, rows });
+            tables.push(TableCount { schema: String::new(), name, rows, content: None });
         }
-        Ok(Fingerprint { tables, sequences: Vec::new() })
+        Ok(Fingerprint { tables, ..Fingerprint::default() })
     };
     counted().map_err(|error| failed(attempted, subject, error))
 }

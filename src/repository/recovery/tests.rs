@@ -335,6 +335,7 @@ async fn an_sqlite_file_and_the_configuration_come_back() {
         globals: None,
         globals_hold_passwords: false,
         fingerprint: Fingerprint::default(),
+        selection: None,
     });
     let entry = tar::Entry { name: "etc/dcs/dcs.toml".to_owned(), mode: 0o600, uid: 0, gid: 0, mtime_seconds: 1 };
     let archive = [&tar::header(&entry, 4), &b"x=1\n"[..], tar::padding(4), &tar::END].concat();

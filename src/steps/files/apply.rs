@@ -108,7 +108,8 @@ impl<'a> Apply<'a> {
     /// Does everything, and answers the segments of the new index. `known` is content that the parent has.
     pub(super) async fn run(mut self, works: BoxStream<'static, Result<Work>>, known: Known) -> Result<Vec<Segment>> {
         let preparer = Preparer::new(self.context, known, self.options.codec);
-        let mut ready = works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(AHEAD * self.context.transfers).boxed();
+        let mut ready =
+            works.map(|work| Arc::clone(&preparer).prepare(work)).buffered(AHEAD * self.context.transfers).boxed();
         while let Some(ready) = ready.try_next().await? {
             self.take(ready).await?;
             if self.pass_on().await? {

@@ -1,5 +1,6 @@
 //! An emptied source is not a good backup.
 
+use super::super::shrunken::is_less;
 use super::FilesOptions;
 use crate::model::Problem;
 use crate::model::format;
@@ -21,10 +22,7 @@ pub(super) fn shrunken(files: &FilesComponent, good: Option<&Parent>, options: &
         is_same.then_some((before, now))
     });
     let lost = pairs.filter(|(before, now)| {
-        let is_less = |before: u64, now: u64| {
-            now < before - before / 100 * u64::from(options.shrink_guard)
-                && u128::from(now) * 100 < u128::from(before) * u128::from(100 - options.shrink_guard.min(100))
-        };
+        let is_less = |before, now| is_less(before, now, options.shrink_guard);
         is_less(before.objects, now.objects) || is_less(before.bytes, now.bytes)
     });
     lost.map(|(before, now)| {

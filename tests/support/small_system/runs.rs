@@ -105,6 +105,7 @@ impl System {
             kind: BackupKind::Complete,
             note: None,
             databases: vec!["dream".to_owned()],
+            selection: None,
             files: vec![source(&self.buckets.books), source(&self.buckets.apps)],
             config: vec![self.root.join("etc")],
             capture: Vec::new(),
