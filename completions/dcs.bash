@@ -19,6 +19,9 @@ _dcs() {
             dcs,backup)
                 cmd="dcs__subcmd__backup"
                 ;;
+            dcs,check)
+                cmd="dcs__subcmd__check"
+                ;;
             dcs,completions)
                 cmd="dcs__subcmd__completions"
                 ;;
@@ -178,6 +181,9 @@ _dcs() {
             dcs__subcmd__help,backup)
                 cmd="dcs__subcmd__help__subcmd__backup"
                 ;;
+            dcs__subcmd__help,check)
+                cmd="dcs__subcmd__help__subcmd__check"
+                ;;
             dcs__subcmd__help,completions)
                 cmd="dcs__subcmd__help__subcmd__completions"
                 ;;
@@ -317,7 +323,7 @@ _dcs() {
 
     case "${cmd}" in
         dcs)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify restore-db restore-files restore-complete config completions man help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1248,6 +1254,44 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__check)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__completions)
             opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1551,7 +1595,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help)
-            opts="delete restore trash init backup verify restore-db restore-files restore-complete config completions man help"
+            opts="delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1777,6 +1821,20 @@ _dcs() {
         dcs__subcmd__help__subcmd__backup__subcmd__unprotect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

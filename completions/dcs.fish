@@ -45,6 +45,7 @@ complete -c dcs -n "__fish_dcs_needs_command" -f -a "trash" -d 'Look into the tr
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "init" -d 'Make the backup bucket a repository'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "backup" -d 'Make backups and look at them'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-db" -d 'Bring databases back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-files" -d 'Bring objects back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
@@ -517,6 +518,21 @@ complete -c dcs -n "__fish_dcs_using_subcommand verify" -s v -l verbose -d 'Say 
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand check" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
@@ -686,19 +702,20 @@ complete -c dcs -n "__fish_dcs_using_subcommand man" -s v -l verbose -d 'Say mor
 complete -c dcs -n "__fish_dcs_using_subcommand man" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "purge" -d 'Destroy what is in the trash, for good'

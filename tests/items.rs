@@ -1,6 +1,8 @@
 //! Items: into the trash and back, by the library, on every kind of store and database, with everything going wrong.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test fails by panicking; its modules are its own")]
 
+#[path = "items/checked.rs"]
+mod checked;
 #[path = "items/conflicts.rs"]
 mod conflicts;
 #[path = "items/faults.rs"]

@@ -6,6 +6,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 
 mod backup;
+mod check;
 mod completions;
 mod config;
 mod delete;
@@ -41,6 +42,7 @@ pub enum Command {
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     Verify(verify::VerifyArgs),
+    Check(check::CheckArgs),
     RestoreDb(restore_db::RestoreDbArgs),
     RestoreFiles(restore_files::RestoreFilesArgs),
     RestoreComplete(restore_complete::RestoreCompleteArgs),
@@ -58,6 +60,7 @@ impl Command {
             Self::Trash(command) => trash::run(command, session).await,
             Self::Init(args) => init::run(args, session).await,
             Self::Backup(command) => backup::run(command, session).await,
+            Self::Check(args) => check::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::RestoreDb(args) => restore_db::run(args, session).await,
             Self::RestoreFiles(args) => restore_files::run(args, session).await,

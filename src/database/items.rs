@@ -6,6 +6,7 @@ use crate::model::ItemTable;
 
 pub(super) const READ: &str = "read an item of";
 pub(super) const SET: &str = "set a status in";
+pub(super) const COMPARE: &str = "read the items of";
 pub(super) const LOOK_AROUND: &str = "look for other items in";
 
 /// The table that a call is about.

@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 
 use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 use crate::model::manifest::DumpSelection;
-use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
+use crate::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
 mod compare;
 pub mod error;
@@ -24,6 +24,9 @@ pub use sqlite::SqliteDatabase;
 
 /// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
 pub type DumpStream = BoxStream<'static, Result<Bytes>>;
+
+/// The rows of a table, with their folders.
+pub type FolderStream = BoxStream<'static, Result<ItemFolder>>;
 
 /// How to dump.
 #[derive(Debug, Clone)]
@@ -106,6 +109,10 @@ pub trait Database: Send + Sync + fmt::Debug {
         id: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>>;
+
+    /// Every row of a table with its folder, sorted by the bytes of that, those without one first; all of one snapshot. Rows
+    /// are read as they are asked for.
+    async fn item_folders(&self, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream>;
 }
 
 /// A snapshot being dumped.

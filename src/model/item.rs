@@ -93,6 +93,16 @@ pub struct ItemRow {
     pub columns: BTreeMap<String, Option<String>>,
 }
 
+/// A row among all of its table: where its folder is, and what it says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemFolder {
+    /// As text; `None` is NULL.
+    pub id: Option<String>,
+    pub status: Option<String>,
+    /// What the template gives, unchecked; `None` where a column that it names is NULL.
+    pub folder: Option<String>,
+}
+
 /// What became of a change of a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusChange {

@@ -23,7 +23,7 @@ pub use digest::Digest;
 pub use glob::Glob;
 pub use id::{BackupId, BackupKind, RunId, TrashId};
 pub use index::{IndexRow, Piece, SourceName};
-pub use item::{ItemName, ItemRow, ItemTable, PrefixTemplate, StatusChange};
+pub use item::{ItemFolder, ItemName, ItemRow, ItemTable, PrefixTemplate, StatusChange};
 pub use key::{BucketName, InvalidKey, Key, Prefix};
 pub use manifest::Manifest;
 pub use progress::{Progress, Silent};

@@ -15,6 +15,7 @@ use crate::store::ObjectStore;
 pub mod backup;
 pub mod backup_state;
 pub mod capture;
+pub mod check;
 pub mod delete_backups;
 pub mod dump_database;
 mod error;

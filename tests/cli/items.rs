@@ -148,3 +148,23 @@ fn wrong_arguments_and_a_configuration_without_a_trash_are_usage_errors() {
     assert_eq!(machine.status(42), "published");
     ends(machine.run(&["trash", "list"]), 20, "no trash bucket");
 }
+
+#[test]
+fn a_check_tells_what_differs_and_the_commands_that_mend_it() {
+    let machine = Machine::with_items();
+    // A row without a folder; a folder and an object without a row.
+    fs::create_dir_all(machine.path("live/books/it's odd")).unwrap();
+    fs::write(machine.path("live/books/it's odd/page"), "x\n").unwrap();
+    let found = ends(machine.run(&["check"]), 3, "3 differences between rows, folders and trash");
+    for told in ["books/1: its folder live/books/1/ is empty", "dcs delete --skip-db 'books/it'\\''s odd'"] {
+        assert!(found.stdout.contains(told), "{told}: {found}");
+    }
+    let found = machine.run(&["check", "--json"]).json();
+    assert_eq!((&found["differences"], &found["findings"][0]["kind"]), (&3.into(), &"no-objects".into()), "{found}");
+
+    machine.run(&["delete", "--skip-db", "books/it's odd"]).ok();
+    machine.sql("DELETE FROM books WHERE id = 1");
+    fs::remove_file(machine.path("live/books/a b")).unwrap();
+    machine.run(&["check"]).ok().answers("no differences");
+    machine.run(&["check", "-q"]).ok().silent();
+}

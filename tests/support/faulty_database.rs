@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use dcs::database::{
-    Database, DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, RestoreOptions, RestorePlan,
-    RestoreSession, Result,
+    Database, DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, FolderStream, RestoreOptions,
+    RestorePlan, RestoreSession, Result,
 };
 use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 use dcs::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
@@ -122,6 +122,10 @@ impl Database for FaultyDatabase {
         limit: u32,
     ) -> Result<Vec<String>> {
         self.fault.around(self.inner.items_around(table, template, folder, id, limit)).await
+    }
+
+    async fn item_folders(&self, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream> {
+        self.fault.around(self.inner.item_folders(table, template)).await
     }
 }
 

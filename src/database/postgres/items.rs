@@ -5,16 +5,17 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::session::Session;
 use super::{Server, sql};
-use crate::database::items::{LOOK_AROUND, READ, SET, Subject};
-use crate::database::{DatabaseError, ErrorKind, Result};
+use crate::database::items::{COMPARE, LOOK_AROUND, READ, SET, Subject};
+use crate::database::{DatabaseError, ErrorKind, FolderStream, Result};
 use crate::model::item::TemplatePart;
-use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
+use crate::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
 /// Everything with rows that has the name, its columns, and their types without a length: a cast to `varchar(3)` cuts.
 const COLUMNS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, a.attname::text, \
@@ -85,6 +86,33 @@ pub(super) async fn around(
         Ok(ids) => Ok(ids),
         Err(error) => Err(rows.explain(error).await),
     }
+}
+
+pub(super) async fn folders(server: &Server, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream> {
+    let columns = template.columns();
+    let needed = [&table.id, &table.status].into_iter().chain(&columns);
+    let rows = Rows::find(server, COMPARE, table, needed).await?;
+    let sql = format!(
+        "SELECT r.id, r.status, r.folder FROM (SELECT {} AS id, {} AS status, {} AS folder FROM {} AS t) AS r \
+         ORDER BY r.folder COLLATE pg_catalog.\"C\" NULLS FIRST",
+        text(&table.id),
+        text(&table.status),
+        folder_of(template),
+        rows.table
+    );
+    let found = match rows.session.stream(COMPARE, &sql).await {
+        Ok(found) => found,
+        Err(error) => return Err(rows.explain(error).await),
+    };
+    // The session lives as long as its rows come.
+    let state = (found.boxed(), rows.session);
+    let next = |(mut found, session): (BoxStream<'static, Result<Row>>, Session)| async move {
+        Ok(found.try_next().await?.map(|row| {
+            let folder = ItemFolder { id: row.get(0), status: row.get(1), folder: row.get(2) };
+            (folder, (found, session))
+        }))
+    };
+    Ok(stream::try_unfold(state, next).boxed())
 }
 
 /// The rows of a table that is there, with the columns that are needed.
@@ -210,14 +238,6 @@ impl<'a> Rows<'a> {
         id: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>> {
-        let parts: Vec<String> = template
-            .parts()
-            .iter()
-            .map(|part| match part {
-                TemplatePart::Text(words) => format!("{}::pg_catalog.text", sql::literal(words)),
-                TemplatePart::Column(column) => text(column),
-            })
-            .collect();
         let sql = format!(
             "SELECT COALESCE(r.id, 'NULL') FROM (SELECT {} AS id, {} AS folder FROM {} AS t) AS r \
              WHERE (pg_catalog.left(r.folder, pg_catalog.length($1::pg_catalog.text)) \
@@ -228,7 +248,7 @@ impl<'a> Rows<'a> {
              OR r.id COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.<>) $2) \
              ORDER BY r.id COLLATE pg_catalog.\"C\" LIMIT $3::pg_catalog.int8",
             text(&self.subject.table.id),
-            parts.join(" OPERATOR(pg_catalog.||) "),
+            folder_of(template),
             self.table
         );
         let rows = self.query(&sql, &[&folder.as_str(), &id, &i64::from(limit)]).await?;
@@ -276,6 +296,15 @@ impl<'a> Rows<'a> {
             shown(3)
         )
     }
+}
+
+/// The folder of a row, as an expression.
+fn folder_of(template: &PrefixTemplate) -> String {
+    let parts = template.parts().iter().map(|part| match part {
+        TemplatePart::Text(words) => format!("{}::pg_catalog.text", sql::literal(words)),
+        TemplatePart::Column(column) => text(column),
+    });
+    parts.collect::<Vec<_>>().join(" OPERATOR(pg_catalog.||) ")
 }
 
 fn text(column: &str) -> String {

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use super::Result;
 use super::tools::{Places, Tool, Tools};
 use super::{
-    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
+    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
+    RestoreSession,
 };
 use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
@@ -156,6 +157,10 @@ impl Database for PostgresDatabase {
         limit: u32,
     ) -> Result<Vec<String>> {
         items::around(&self.server, table, template, folder, id, limit).await
+    }
+
+    async fn item_folders(&self, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream> {
+        items::folders(&self.server, table, template).await
     }
 }
 

@@ -87,6 +87,18 @@ impl Session {
         self.client.batch_execute(sql).await.map_err(|error| failed(attempted, &self.subject, error))
     }
 
+    /// Answers rows as they are asked for. The session must live as long.
+    pub(super) async fn stream(
+        &self,
+        attempted: &'static str,
+        sql: &str,
+    ) -> Result<impl Stream<Item = Result<Row>> + Send + use<>> {
+        let subject = self.subject.clone();
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let rows = self.client.query_raw(sql, none).await.map_err(|error| failed(attempted, &subject, error))?;
+        Ok(rows.map_err(move |error| failed(attempted, &subject, error)))
+    }
+
     /// Runs a `COPY ... TO STDOUT` and answers what it writes.
     pub(super) async fn copy_out(
         &self,

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use tokio::sync::mpsc;
 
 use super::{describe, file};
-use crate::database::items::{LOOK_AROUND, READ, SET, Subject};
+use crate::database::items::{COMPARE, LOOK_AROUND, READ, SET, Subject};
 use crate::database::{DatabaseError, Result};
 use crate::model::item::TemplatePart;
-use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
+use crate::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
 
 type Answer<T> = std::result::Result<T, rusqlite::Error>;
 
@@ -67,14 +68,6 @@ pub(super) fn around(
     let rows = Rows { path, subject: Subject { attempted: LOOK_AROUND, table, database: &database } };
     let connection = file::open_live(path)?;
     rows.check(&connection, [&table.id].into_iter().chain(&template.columns()))?;
-    let parts: Vec<String> = template
-        .parts()
-        .iter()
-        .map(|part| match part {
-            TemplatePart::Text(words) => format!("'{}'", words.replace('\'', "''")),
-            TemplatePart::Column(column) => text(column),
-        })
-        .collect();
     // Compared as bytes: of a text, `length` and `substr` see what is before its first NUL.
     let sql = format!(
         "SELECT coalesce(r.id, 'NULL') FROM \
@@ -82,13 +75,55 @@ pub(super) fn around(
          WHERE (substr(r.folder, 1, length(r.asked)) = r.asked OR substr(r.asked, 1, length(r.folder)) = r.folder) \
          AND (?2 IS NULL OR r.id IS NULL OR r.id COLLATE BINARY <> ?2) ORDER BY r.id COLLATE BINARY NULLS LAST LIMIT ?3",
         text(&table.id),
-        parts.join(" || "),
+        folder_of(template),
         rows.table()
     );
     let found =
         || connection.prepare(&sql)?.query_map(params![folder.as_str(), id, limit], |row| row.get(0))?.collect();
     let found: Answer<Vec<String>> = found();
     found.map_err(|error| rows.failed(error))
+}
+
+/// Sends every row with its folder, until nobody takes them.
+pub(super) fn folders(
+    path: &Path,
+    table: &ItemTable,
+    template: &PrefixTemplate,
+    rows_to: &mpsc::Sender<ItemFolder>,
+) -> Result<()> {
+    let database = describe(path);
+    let rows = Rows { path, subject: Subject { attempted: COMPARE, table, database: &database } };
+    let connection = file::open_live(path)?;
+    rows.check(&connection, [&table.id, &table.status].into_iter().chain(&template.columns()))?;
+    let sql = format!(
+        "SELECT r.id, r.status, r.folder FROM (SELECT {} AS id, {} AS status, {} AS folder FROM {}) AS r \
+         ORDER BY r.folder COLLATE BINARY NULLS FIRST",
+        text(&table.id),
+        text(&table.status),
+        folder_of(template),
+        rows.table()
+    );
+    let send = || -> Answer<()> {
+        let mut statement = connection.prepare(&sql)?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let folder = ItemFolder { id: row.get(0)?, status: row.get(1)?, folder: row.get(2)? };
+            if rows_to.blocking_send(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    send().map_err(|error| rows.failed(error))
+}
+
+/// The folder of a row, as an expression.
+fn folder_of(template: &PrefixTemplate) -> String {
+    let parts = template.parts().iter().map(|part| match part {
+        TemplatePart::Text(words) => format!("'{}'", words.replace('\'', "''")),
+        TemplatePart::Column(column) => text(column),
+    });
+    parts.collect::<Vec<_>>().join(" || ")
 }
 
 #[derive(Clone, Copy)]

@@ -6,11 +6,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
 
 use super::Result;
-use super::items::{LOOK_AROUND, READ, SET};
+use super::items::{COMPARE, LOOK_AROUND, READ, SET};
 use super::{
-    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, RestoreOptions, RestorePlan, RestoreSession,
+    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
+    RestoreSession,
 };
 use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
@@ -22,6 +25,9 @@ mod items;
 mod restore;
 mod spool;
 mod swap;
+
+/// Rows that are read before they are asked for.
+const ROWS_AHEAD: usize = 256;
 
 /// A database in a file.
 pub struct SqliteDatabase {
@@ -109,6 +115,15 @@ impl Database for SqliteDatabase {
         let (folder, id) = (folder.clone(), id.map(str::to_owned));
         let look = move || items::around(&path, &table, &template, &folder, id.as_deref(), limit);
         blocking(LOOK_AROUND, look).await
+    }
+
+    async fn item_folders(&self, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream> {
+        let (path, table, template) = (self.path.clone(), table.clone(), template.clone());
+        let (sender, mut receiver) = mpsc::channel(ROWS_AHEAD);
+        let read = blocking(COMPARE, move || items::folders(&path, &table, &template, &sender));
+        let rows = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok);
+        let end = stream::once(read).filter_map(|read| std::future::ready(read.err().map(Err)));
+        Ok(stream::select(rows, end).boxed())
     }
 }
 

@@ -59,7 +59,7 @@ impl Items {
         })
     }
 
-    fn database(&self, name: &str) -> Result<&Arc<dyn Database>> {
+    pub(super) fn database(&self, name: &str) -> Result<&Arc<dyn Database>> {
         let missing = || StepError::Configuration(format!("there is no database {name:?} in the configuration"));
         self.databases.get(name).ok_or_else(missing)
     }

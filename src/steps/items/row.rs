@@ -27,7 +27,7 @@ impl Items {
     }
 
     /// Reads the item's row. `None` where the kind has a table and the item no row in it.
-    pub(super) async fn row(&self, kind: &ItemKind, item: &ItemName) -> Result<Option<ItemRow>> {
+    pub(in crate::steps) async fn row(&self, kind: &ItemKind, item: &ItemName) -> Result<Option<ItemRow>> {
         let Some((database, table)) = &kind.table else { return Ok(None) };
         Ok(self.database(database)?.item_row(table, item.id(), &kind.template.columns()).await?)
     }
