@@ -47,6 +47,7 @@ async fn unpublished(repository: &Repository, day: u32) -> Manifest {
         files: None,
         config: Some(ConfigComponent { archive, paths: vec!["/etc/dcs".to_owned()], files: 1 }),
         captured: vec![],
+        consistency: None,
         report: Report::default(),
         origins: Origins::default(),
     }

@@ -76,6 +76,7 @@ impl Backup {
             note: None,
             databases: vec![],
             selection: None,
+            items: Vec::new(),
             files: vec![source],
             config: vec![],
             capture: vec![],

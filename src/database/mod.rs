@@ -127,6 +127,14 @@ pub trait DumpSession: Send {
     /// SQL of the roles, and whether it holds their passwords; `None` in SQLite, or where they may not be read.
     fn globals(&self) -> Option<(&str, bool)>;
 
+    /// Every row of a table with its folder, as [`Database::item_folders`] gives them, as they are in the dump. A failure
+    /// does not harm that.
+    async fn item_folders<'a>(
+        &'a mut self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+    ) -> Result<BoxStream<'a, Result<ItemFolder>>>;
+
     /// Opens the dump: `pg_dump -Fc` uncompressed, or the SQLite file. Once a session.
     async fn open(&mut self) -> Result<DumpStream>;
 

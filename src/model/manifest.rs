@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Fingerprint, ServerInfo};
-use super::{BackupId, BackupKind, Digest, Key, Patterns, Report, SourceName, percent};
+use super::{BackupId, BackupKind, Digest, Key, Patterns, Problem, Report, SourceName, format, percent};
 
 /// The version of the repository's layout and formats.
 pub const FORMAT: u32 = 1;
@@ -38,9 +38,52 @@ pub struct Manifest {
     pub captured: Vec<Captured>,
     #[serde(default)]
     pub report: Report,
+    /// Whether the rows of items fit the objects, in a backup of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
     /// Where everything came from, so that a machine without configuration can put it back.
     #[serde(default)]
     pub origins: Origins,
+}
+
+/// How the rows of items in the dumps fit the objects in the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consistency {
+    pub state: ConsistencyState,
+    pub rows: u64,
+    pub objects: u64,
+    /// Rows without objects, folders without a row, archived items with objects.
+    pub differences: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub list: Vec<Problem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsistencyState {
+    /// Every row has its folder, and every folder its row.
+    Verified,
+    Drifted,
+    /// They could not be compared; `list` says why.
+    Unknown,
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, objects) = (format::count(self.rows, "row"), format::count(self.objects, "object"));
+        match self.state {
+            ConsistencyState::Verified => write!(formatter, "verified: {rows} fit {objects}"),
+            ConsistencyState::Drifted => {
+                let differences = format::count(self.differences, "difference");
+                write!(formatter, "drifted: {differences} between {rows} and {objects}")
+            }
+            ConsistencyState::Unknown => {
+                let reason = self.list.first().map_or("", |problem| &problem.reason);
+                write!(formatter, "unknown: {reason}")
+            }
+        }
+    }
 }
 
 /// The live stores and databases by their names in the configuration, without secrets.

@@ -7,12 +7,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dump_database::What;
 use super::files::FilesOptions;
 use super::sources::{self, Source};
 use super::store_text::StoreOptions;
-use super::{Context, Result, StepError, capture, dump_database, files, shrunken, verify, with_causes};
+use super::{Context, Result, StepError, capture, consistency, dump_database, files, shrunken, verify, with_causes};
 use crate::archive::Codec;
 use crate::model::database::{Engine, ServerInfo};
+use crate::model::item::ItemKind;
 use crate::model::manifest::{self, DumpSelection, Manifest, Origins};
 use crate::model::{BackupId, BackupKind, FileSource, Problem, Report, format};
 use crate::repository::locks::Lease;
@@ -33,6 +35,8 @@ pub struct BackupOptions {
     pub databases: Vec<String>,
     /// What of the databases to dump, where that is not all.
     pub selection: Option<DumpSelection>,
+    /// Kinds of items whose rows are held against the files, in a backup of both.
+    pub items: Vec<ItemKind>,
     pub files: Vec<FileSource>,
     pub how: FilesOptions,
     pub config: Vec<PathBuf>,
@@ -109,10 +113,12 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
 
     // 1. Databases before files: an item added between the two has its files and no row, which harms nobody; the other
     //    way round, a row would point to files that the backup has not.
+    let what = What { selection: options.selection.as_ref(), items: &options.items };
+    let mut rows = Vec::new();
     for (name, server) in &plan.databases {
-        match dump_database::dump_database(context, &id, name, server, options.selection.as_ref(), &store_options).await
-        {
-            Ok(component) => {
+        match dump_database::dump_database(context, &id, name, server, what, &store_options).await {
+            Ok((component, mut of_items)) => {
+                rows.append(&mut of_items);
                 if let Some(problem) = shrunken::database(context, &component, options.how.shrink_guard).await? {
                     add(context, &mut manifest.report, problem);
                 }
@@ -133,6 +139,7 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
         let sources = &plan.sources;
         let files = files::back_up_files(context, &id, sources, &store_options, &options.how, report);
         let files = Box::pin(files).await?;
+        manifest.consistency = consistency::compare(context, rows, &files).await;
         manifest.files = Some(files);
     }
 
@@ -210,6 +217,7 @@ fn begin(context: &Context, options: &BackupOptions, id: BackupId, started_at: j
         config: None,
         captured: Vec::new(),
         report: Report::default(),
+        consistency: None,
         origins: options.origins.clone(),
     }
 }

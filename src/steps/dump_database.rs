@@ -2,30 +2,40 @@
 
 use futures_util::TryStreamExt;
 
+use super::consistency::{self, SpooledRows};
 use super::store_text::{self, StoreOptions};
 use super::{Context, Result, StepError};
 use crate::database::{self, Database, DatabaseError, DumpOptions, DumpSession};
 use crate::model::BackupId;
 use crate::model::database::ServerInfo;
+use crate::model::item::ItemKind;
 use crate::model::manifest::{Artefact, DatabaseComponent, DumpSelection};
 use crate::repository::layout;
 
 /// A dump is tried again as a whole: half a dump cannot be resumed.
 const ATTEMPTS: u32 = 2;
 
+/// What of a database is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct What<'a> {
+    pub(super) selection: Option<&'a DumpSelection>,
+    /// Kinds of items whose rows are to be compared with files.
+    pub(super) items: &'a [ItemKind],
+}
+
 /// Dumps one database under the backup `id`. On an error nothing of it is listed anywhere.
-pub async fn dump_database(
+pub(super) async fn dump_database(
     context: &Context,
     id: &BackupId,
     name: &str,
     server: &ServerInfo,
-    selection: Option<&DumpSelection>,
+    what: What<'_>,
     options: &StoreOptions,
-) -> Result<DatabaseComponent> {
+) -> Result<(DatabaseComponent, Vec<SpooledRows>)> {
     let database = context.database(name)?.clone();
     let mut attempt = 1;
     loop {
-        match dump_once(context, id, name, (database.as_ref(), server), selection, options).await {
+        match dump_once(context, id, name, (database.as_ref(), server), what, options).await {
             Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
                 tracing::warn!("the dump of {name} failed and is tried again: {error}");
                 attempt += 1;
@@ -55,13 +65,14 @@ async fn dump_once(
     id: &BackupId,
     name: &str,
     (database, server): (&dyn Database, &ServerInfo),
-    selection: Option<&DumpSelection>,
+    what: What<'_>,
     options: &StoreOptions,
-) -> Result<DatabaseComponent> {
+) -> Result<(DatabaseComponent, Vec<SpooledRows>)> {
     let started_at = context.repository.now().await?;
     let dump_options =
-        DumpOptions { spool: context.spool.clone(), run: context.run.clone(), selection: selection.cloned() };
+        DumpOptions { spool: context.spool.clone(), run: context.run.clone(), selection: what.selection.cloned() };
     let mut session = database.begin_dump(&dump_options).await?;
+    let rows = consistency::spool(context, session.as_mut(), name, what.items).await;
     context.progress.begin(&format!("database {name}"), 0, server.size_bytes);
     let stored = store_all(context, id, name, session.as_mut(), options).await;
     context.progress.end();
@@ -74,7 +85,7 @@ async fn dump_once(
     };
     // Only now is the dump known to be whole; the sequences are read again to bound what it holds of them.
     let fingerprint = session.finish().await?;
-    Ok(DatabaseComponent {
+    let component = DatabaseComponent {
         name: name.to_owned(),
         database: database.database().to_owned(),
         server: server.clone(),
@@ -85,8 +96,9 @@ async fn dump_once(
         globals: stored.globals,
         globals_hold_passwords: stored.globals_hold_passwords,
         fingerprint,
-        selection: selection.cloned(),
-    })
+        selection: what.selection.cloned(),
+    };
+    Ok((component, rows))
 }
 
 struct Stored {

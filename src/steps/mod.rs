@@ -16,6 +16,7 @@ pub mod backup;
 pub mod backup_state;
 pub mod capture;
 pub mod check;
+mod consistency;
 pub mod delete_backups;
 pub mod dump_database;
 mod error;

@@ -168,3 +168,31 @@ fn a_check_tells_what_differs_and_the_commands_that_mend_it() {
     machine.run(&["check"]).ok().answers("no differences");
     machine.run(&["check", "-q"]).ok().silent();
 }
+
+#[test]
+fn a_complete_backup_tells_whether_rows_and_files_fit() {
+    let machine = Machine::with_items();
+    fs::remove_file(machine.path("live/books/a b")).unwrap();
+    machine.sql("UPDATE books SET status = 'archived' WHERE id = 1");
+    machine.run(&["backup", "complete"]).ok().answers("rows and files: verified: 3 rows fit 2 objects");
+
+    // Drift is told, and is no fault of the backup.
+    fs::create_dir_all(machine.path("live/books/77")).unwrap();
+    fs::write(machine.path("live/books/77/page"), "x\n").unwrap();
+    machine.sql("INSERT INTO books VALUES (78, 'published')");
+    machine.run(&["backup", "complete"]).ok().answers("drifted: 2 differences between 4 rows and 3 objects");
+    let shown = machine.run(&["backup", "show"]).ok();
+    for told in
+        ["difference: live/books/77/: 1 object of 2 B", "difference: books/78: its folder live/books/78/ is empty"]
+    {
+        assert!(shown.stdout.contains(told), "{told}: {shown}");
+    }
+    let shown = machine.run(&["backup", "show", "--json"]).ok().json();
+    assert_eq!((&shown["consistency"]["state"], &shown["consistency"]["differences"]), (&"drifted".into(), &2.into()));
+
+    // What cannot be compared is told too; a backup of one half says nothing of both.
+    machine.sql("ALTER TABLE books RENAME COLUMN status TO state");
+    machine.run(&["backup", "complete"]).ok().answers("rows and files: unknown: ").answers("status");
+    let files = machine.run(&["backup", "files", "--json"]).ok().json();
+    assert!(files["consistency"].is_null(), "{files}");
+}

@@ -192,6 +192,40 @@ async fn a_versioned_bucket_is_restored_and_mirrored() {
     system.remove().await;
 }
 
+/// On servers the rows come out of the snapshot that pg_dump reads, whatever others do meanwhile.
+async fn rows_and_files_of_one_backup_are_compared(system: System) {
+    let bucket = system.live.buckets()[0].clone();
+    system
+        .database
+        .execute(
+            "CREATE TABLE works (id text, state text);
+             INSERT INTO works VALUES ('shelf-1', 'published'), ('shelf-2', 'published'), ('shelf-3', 'archived');",
+        )
+        .await;
+    for key in ["shelf-1/a", "shelf-1/b/c", "shelf-4/x"] {
+        system.live.write(0, key, key).await;
+    }
+    let items = format!(
+        "[items.works]\nstore = \"live\"\nbucket = \"{bucket}\"\ndatabase = \"dream\"\ntable = \"works\"\nstatus = \"state\"\n"
+    );
+    system.write_config(&items);
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    dcs.run(&["backup", "complete"]).ok().answers("rows and files: drifted: ");
+    let shown = dcs.run(&["backup", "show"]).ok();
+    for told in ["difference: works/shelf-2: its folder", "/shelf-4/: 1 object of"] {
+        assert!(shown.stdout.contains(told), "{told}: {shown}");
+    }
+    assert!(!shown.stdout.contains("difference: works/shelf-1") && !shown.stdout.contains("works/shelf-3"), "{shown}");
+
+    // Without the table the backup is as good, and says what it could not compare.
+    system.database.execute("DROP TABLE works;").await;
+    dcs.run(&["backup", "complete"]).ok().answers("rows and files: unknown: ").answers("works");
+    dcs.run(&["verify", "--level", "contents"]).ok();
+    system.remove().await;
+}
+
+on_both!(rows_and_files_of_one_backup_are_compared, Size::Small);
 on_both!(displaces_what_differs_and_keeps_the_rest, Size::Small);
 on_both!(restores_what_is_asked_for, Size::Small);
 on_both!(is_backed_up_while_it_is_written_to, Size::Small);

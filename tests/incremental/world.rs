@@ -100,6 +100,7 @@ impl World {
             note: None,
             databases: Vec::new(),
             selection: None,
+            items: Vec::new(),
             files: vec![source("books"), source("trash")],
             how: self.how.clone(),
             config: Vec::new(),

@@ -127,6 +127,7 @@ impl World {
             note: None,
             databases: Vec::new(),
             selection: None,
+            items: Vec::new(),
             files: vec![source(&self.books), source(&self.apps)],
             how: FilesOptions::default(),
             config: Vec::new(),

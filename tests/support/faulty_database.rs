@@ -11,7 +11,8 @@ use dcs::database::{
     RestorePlan, RestoreSession, Result,
 };
 use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
-use dcs::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
+use dcs::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
+use futures_util::stream::BoxStream;
 
 use crate::support::faulty::When;
 
@@ -148,6 +149,14 @@ impl DumpSession for FaultySession<dyn DumpSession> {
         self.inner.globals()
     }
 
+    async fn item_folders<'a>(
+        &'a mut self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+    ) -> Result<BoxStream<'a, Result<ItemFolder>>> {
+        self.fault.around(self.inner.item_folders(table, template)).await
+    }
+
     async fn open(&mut self) -> Result<DumpStream> {
         self.fault.around(self.inner.open()).await
     }
@@ -169,6 +178,10 @@ impl RestoreSession for FaultySession<dyn RestoreSession> {
 
     async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
         self.fault.around(self.inner.compare(expected)).await
+    }
+
+    async fn compare_contents(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
+        self.fault.around(self.inner.compare_contents(expected)).await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

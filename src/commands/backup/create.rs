@@ -193,6 +193,7 @@ async fn create(session: &Session, kind: BackupKind, common: Common, parts: Part
         note: common.note,
         databases: databases.clone(),
         selection,
+        items: if kind == BackupKind::Complete { settings.items.values().cloned().collect() } else { Vec::new() },
         config: if with_config { settings.backup.config.clone() } else { Vec::new() },
         capture: if with_config { settings.backup.capture.clone() } else { Vec::new() },
         codec: Codec::from(common.compression.unwrap_or(settings.backup.compression)),
@@ -274,6 +275,9 @@ pub(crate) fn summary_line(manifest: &Manifest) -> String {
     }
     for captured in &manifest.captured {
         writeln!(text, "  captured: {}", captured.command).ok();
+    }
+    if let Some(consistency) = &manifest.consistency {
+        writeln!(text, "  rows and files: {consistency}").ok();
     }
     text
 }

@@ -55,6 +55,9 @@ fn text(manifest: &Manifest) -> String {
             writeln!(text, "    {schema}{}: {} rows", table.name, table.rows).ok();
         }
     }
+    for difference in manifest.consistency.iter().flat_map(|consistency| &consistency.list) {
+        writeln!(text, "  difference: {}: {}", difference.subject.escape_debug(), difference.reason).ok();
+    }
     for problem in &manifest.report.problems {
         writeln!(text, "  problem: {}: {}", problem.subject.escape_debug(), problem.reason).ok();
     }

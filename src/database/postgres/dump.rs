@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::catalog::Relation;
 use super::custom_format::{self, Found};
 use super::session::Session;
-use super::{Server, catalog, properties, selected, snapshot};
+use super::{Server, catalog, items, properties, selected, snapshot};
 use crate::database::tools::Tools;
 use crate::database::{DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, Result};
-use crate::model::RunId;
 use crate::model::database::{Fingerprint, SequenceRange, ServerInfo};
 use crate::model::manifest::DumpSelection;
+use crate::model::{ItemFolder, ItemTable, PrefixTemplate, RunId};
 
 const LONGEST_GLOBALS: usize = 64 << 20;
 const ATTEMPTS: usize = 5;
@@ -229,6 +230,14 @@ impl DumpSession for PostgresDump {
             Ok(chunk.map(|chunk| (chunk, (dump, ended))))
         })
         .boxed())
+    }
+
+    async fn item_folders<'a>(
+        &'a mut self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+    ) -> Result<BoxStream<'a, Result<ItemFolder>>> {
+        items::folders_in_transaction(&self.session, &self.server.subject, table, template).await
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Fingerprint> {

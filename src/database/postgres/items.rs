@@ -3,6 +3,7 @@
 //! The session has the role's own search path: it says which table is meant, and the table's triggers rely on it. All
 //! else in a statement is qualified, operators too, so that nothing which others have put into that path is run.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -92,32 +93,54 @@ pub(super) async fn folders(server: &Server, table: &ItemTable, template: &Prefi
     let columns = template.columns();
     let needed = [&table.id, &table.status].into_iter().chain(&columns);
     let rows = Rows::find(server, COMPARE, table, needed).await?;
-    let sql = format!(
-        "SELECT r.id, r.status, r.folder FROM (SELECT {} AS id, {} AS status, {} AS folder FROM {} AS t) AS r \
-         ORDER BY r.folder COLLATE pg_catalog.\"C\" NULLS FIRST",
-        text(&table.id),
-        text(&table.status),
-        folder_of(template),
-        rows.table
-    );
-    let found = match rows.session.stream(COMPARE, &sql).await {
+    let found = match rows.session.stream(COMPARE, &rows.folders(template)).await {
         Ok(found) => found,
         Err(error) => return Err(rows.explain(error).await),
     };
     // The session lives as long as its rows come.
     let state = (found.boxed(), rows.session);
     let next = |(mut found, session): (BoxStream<'static, Result<Row>>, Session)| async move {
-        Ok(found.try_next().await?.map(|row| {
-            let folder = ItemFolder { id: row.get(0), status: row.get(1), folder: row.get(2) };
-            (folder, (found, session))
-        }))
+        Ok(found.try_next().await?.map(|row| (item_folder(&row), (found, session))))
     };
     Ok(stream::try_unfold(state, next).boxed())
 }
 
+/// The same in a transaction that goes on, and that a failure leaves as it was.
+pub(super) async fn folders_in_transaction<'a>(
+    session: &'a Session,
+    database: &str,
+    table: &ItemTable,
+    template: &PrefixTemplate,
+) -> Result<BoxStream<'a, Result<ItemFolder>>> {
+    const BEGIN: &str = "SAVEPOINT dcs_items; SELECT pg_catalog.set_config('search_path', reset_val, true) \
+         FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'search_path'";
+    session.run(COMPARE, BEGIN).await?;
+    let found = async {
+        let subject = Subject { attempted: COMPARE, table, database };
+        let columns = template.columns();
+        let needed = [&table.id, &table.status].into_iter().chain(&columns);
+        let rows = Rows::on(session, subject, needed).await?;
+        match session.stream(COMPARE, &rows.folders(template)).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(subject.about(error)),
+        }
+    };
+    match found.await {
+        Ok(found) => Ok(found.map_ok(|row| item_folder(&row)).boxed()),
+        Err(error) => {
+            session.run(COMPARE, "ROLLBACK TO SAVEPOINT dcs_items").await?;
+            Err(error)
+        }
+    }
+}
+
+fn item_folder(row: &Row) -> ItemFolder {
+    ItemFolder { id: row.get(0), status: row.get(1), folder: row.get(2) }
+}
+
 /// The rows of a table that is there, with the columns that are needed.
-struct Rows<'a> {
-    session: Session,
+struct Rows<'a, S = Session> {
+    session: S,
     subject: Subject<'a>,
     oid: u32,
     /// Quoted and qualified, as are the types.
@@ -136,15 +159,24 @@ impl<'a> Rows<'a> {
         let session = server.connect(server.database(), &RunId::create()).await?;
         let milliseconds = server.lock_timeout.as_millis().clamp(1, 1 << 30);
         session.run(attempted, &format!("RESET search_path; SET lock_timeout = {milliseconds}")).await?;
+        Self::on(session, subject, needed).await
+    }
+}
+
+impl<'a, S: Borrow<Session>> Rows<'a, S> {
+    /// In a session that has the role's own search path.
+    async fn on(session: S, subject: Subject<'a>, needed: impl IntoIterator<Item = &String>) -> Result<Self> {
+        let (attempted, table) = (subject.attempted, subject.table);
         let name = match table.table.split_once('.') {
             Some((schema, name)) => sql::qualified(schema, name),
             None => sql::identifier(&table.table),
         };
-        let columns = session.rows(attempted, COLUMNS, &[&name]).await.map_err(|error| match code(&error) {
-            // No table can have this name.
-            "42601" | "42602" => subject.no_table(),
-            _ => subject.about(error),
-        })?;
+        let columns =
+            session.borrow().rows(attempted, COLUMNS, &[&name]).await.map_err(|error| match code(&error) {
+                // No table can have this name.
+                "42601" | "42602" => subject.no_table(),
+                _ => subject.about(error),
+            })?;
         let first = columns.first().ok_or_else(|| subject.no_table())?;
         let (oid, table) = (first.get(0), sql::qualified(first.get(1), first.get(2)));
         let types: BTreeMap<String, String> = columns.iter().map(|row| (row.get(3), row.get(4))).collect();
@@ -154,8 +186,12 @@ impl<'a> Rows<'a> {
         }
     }
 
+    fn session(&self) -> &Session {
+        self.session.borrow()
+    }
+
     async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.session.rows(self.subject.attempted, sql, parameters).await
+        self.session().rows(self.subject.attempted, sql, parameters).await
     }
 
     /// Whether the id column's type has this value at all.
@@ -209,7 +245,7 @@ impl<'a> Rows<'a> {
         if !self.can_be(id).await? {
             return Ok(StatusChange::Gone);
         }
-        self.session.run(SET, BEGIN).await?;
+        self.session().run(SET, BEGIN).await?;
         let column = &self.subject.table.status;
         let Some(row) = self.one(id, &text(column), " FOR UPDATE").await? else { return Ok(StatusChange::Gone) };
         let found: Option<String> = row.get(0);
@@ -253,6 +289,18 @@ impl<'a> Rows<'a> {
         );
         let rows = self.query(&sql, &[&folder.as_str(), &id, &i64::from(limit)]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The query for all rows with their folders.
+    fn folders(&self, template: &PrefixTemplate) -> String {
+        format!(
+            "SELECT r.id, r.status, r.folder FROM (SELECT {} AS id, {} AS status, {} AS folder FROM {} AS t) AS r \
+             ORDER BY r.folder COLLATE pg_catalog.\"C\" NULLS FIRST",
+            text(&self.subject.table.id),
+            text(&self.subject.table.status),
+            folder_of(template),
+            self.table
+        )
     }
 
     /// What an error of a change means: the value is not one for this column, or a trigger is against it.

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use super::spool::PrivateFolder;
-use super::{blocking, describe, file};
+use super::{blocking, describe, file, folders};
 use crate::database::{DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, Result};
 use crate::model::database::Fingerprint;
+use crate::model::{ItemFolder, ItemTable, PrefixTemplate};
 
 const ATTEMPTED: &str = "dump";
 const CHUNK: u64 = 1 << 20;
@@ -68,6 +70,14 @@ impl DumpSession for SqliteDump {
 
     fn globals(&self) -> Option<(&str, bool)> {
         None
+    }
+
+    async fn item_folders<'a>(
+        &'a mut self,
+        table: &ItemTable,
+        template: &PrefixTemplate,
+    ) -> Result<BoxStream<'a, Result<ItemFolder>>> {
+        Ok(folders(self.copy.clone(), table, template))
     }
 
     async fn open(&mut self) -> Result<DumpStream> {

@@ -118,13 +118,18 @@ impl Database for SqliteDatabase {
     }
 
     async fn item_folders(&self, table: &ItemTable, template: &PrefixTemplate) -> Result<FolderStream> {
-        let (path, table, template) = (self.path.clone(), table.clone(), template.clone());
-        let (sender, mut receiver) = mpsc::channel(ROWS_AHEAD);
-        let read = blocking(COMPARE, move || items::folders(&path, &table, &template, &sender));
-        let rows = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok);
-        let end = stream::once(read).filter_map(|read| std::future::ready(read.err().map(Err)));
-        Ok(stream::select(rows, end).boxed())
+        Ok(folders(self.path.clone(), table, template))
     }
+}
+
+/// Rows that a thread reads.
+fn folders(path: PathBuf, table: &ItemTable, template: &PrefixTemplate) -> FolderStream {
+    let (table, template) = (table.clone(), template.clone());
+    let (sender, mut receiver) = mpsc::channel(ROWS_AHEAD);
+    let read = blocking(COMPARE, move || items::folders(&path, &table, &template, &sender));
+    let rows = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok);
+    let end = stream::once(read).filter_map(|read| std::future::ready(read.err().map(Err)));
+    stream::select(rows, end).boxed()
 }
 
 fn describe(path: &Path) -> String {

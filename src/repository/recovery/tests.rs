@@ -51,6 +51,7 @@ impl Fixture {
             files: None,
             config: None,
             captured: vec![],
+            consistency: None,
             report: Report::default(),
             origins: Origins::default(),
         };

@@ -8,17 +8,24 @@ use futures_util::stream::{BoxStream, StreamExt};
 
 use super::super::items::{ARCHIVED, Items};
 use super::super::{Result, StepError, sorted_listing, sources};
-use super::findings::{Findings, Suspect};
-use crate::database::{self, FolderStream};
+use super::findings::{Finding, Findings, Suspect};
 use crate::model::item::{ItemFolder, ItemKind};
 use crate::model::{BucketName, ItemName, TrashId};
 use crate::store::{ErrorKind, ListOptions, ObjectInfo};
 
 /// What a bucket was compared with.
-pub(super) struct Compared {
-    pub(super) rows: u64,
-    pub(super) objects: u64,
+pub(in crate::steps) struct Compared {
+    pub(in crate::steps) rows: u64,
+    pub(in crate::steps) objects: u64,
     pub(super) findings: Findings,
+}
+
+impl Compared {
+    /// What was found, the first of it in words, and how much more there is.
+    pub(in crate::steps) fn findings(self) -> (Vec<Finding>, u64) {
+        let (listed, unlisted) = self.findings.end();
+        (listed.into_iter().map(Suspect::into_finding).collect(), unlisted)
+    }
 }
 
 /// Compares one bucket. Where its store lists in no order, it is listed again, and sorted.
@@ -44,8 +51,35 @@ async fn merged(
     trashed: &BTreeMap<ItemName, TrashId>,
     sorted: bool,
 ) -> Result<Compared> {
-    let mut rows = Rows::begin(items, kinds).await?;
-    let mut objects = Objects::begin(items, bucket, sorted);
+    let mut rows = Vec::new();
+    for kind in kinds {
+        let Some((database, table)) = &kind.table else { continue };
+        let found = items.database(database)?.item_folders(table, &kind.template).await?;
+        rows.push(found.map_err(StepError::from).boxed());
+    }
+    merge(kinds, rows, objects(items, bucket, sorted), trashed).await
+}
+
+/// The objects of a bucket in the order of their keys.
+fn objects(items: &Items, bucket: &BucketName, sorted: bool) -> BoxStream<'static, Result<ObjectInfo>> {
+    let listing = items.trash.store.list(bucket, ListOptions::default());
+    if !sorted {
+        return sources::ordered(listing, bucket.clone());
+    }
+    let spool = items.spool.clone();
+    let sorted = async move { sorted_listing::sorted(listing, &spool).await };
+    futures_util::stream::once(sorted).try_flatten().boxed()
+}
+
+/// Merges the rows of each kind with the objects of their bucket, all sorted by bytes.
+pub(in crate::steps) async fn merge(
+    kinds: &[&ItemKind],
+    rows: Vec<BoxStream<'_, Result<ItemFolder>>>,
+    objects: BoxStream<'_, Result<ObjectInfo>>,
+    trashed: &BTreeMap<ItemName, TrashId>,
+) -> Result<Compared> {
+    let mut rows = Rows::begin(kinds, rows).await?;
+    let mut objects = Objects(objects);
     let compared = Compared { rows: 0, objects: 0, findings: Findings::default() };
     let mut merge = Merge { kinds, trashed, strangers: None, last: None, compared };
     let (mut row, mut object) = (merge.next_row(&mut rows).await?, objects.next().await?);
@@ -94,7 +128,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     /// The next row that names a folder; those that name none are findings.
-    async fn next_row(&mut self, rows: &mut Rows) -> Result<Option<Row>> {
+    async fn next_row(&mut self, rows: &mut Rows<'_>) -> Result<Option<Row>> {
         while let Some((kind, found)) = rows.next().await? {
             self.compared.rows += 1;
             let name = &self.kinds[kind].name;
@@ -158,24 +192,21 @@ impl Merge<'_> {
 }
 
 /// The rows of several tables, by the bytes of their folders.
-struct Rows {
-    streams: Vec<FolderStream>,
+struct Rows<'a> {
+    streams: Vec<BoxStream<'a, Result<ItemFolder>>>,
     heads: Vec<Option<ItemFolder>>,
     last: Option<String>,
     subject: String,
 }
 
-impl Rows {
-    async fn begin(items: &Items, kinds: &[&ItemKind]) -> Result<Self> {
-        let mut rows = Self { streams: Vec::new(), heads: Vec::new(), last: None, subject: String::new() };
-        for kind in kinds {
-            let Some((database, table)) = &kind.table else { continue };
-            let mut stream = items.database(database)?.item_folders(table, &kind.template).await?;
-            rows.heads.push(stream.try_next().await?);
-            rows.streams.push(stream);
-            rows.subject = format!("the table {} of database {database}", table.table);
+impl<'a> Rows<'a> {
+    async fn begin(kinds: &[&ItemKind], mut streams: Vec<BoxStream<'a, Result<ItemFolder>>>) -> Result<Self> {
+        let mut heads = Vec::new();
+        for stream in &mut streams {
+            heads.push(stream.try_next().await?);
         }
-        Ok(rows)
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name.as_str()).collect();
+        Ok(Self { streams, heads, last: None, subject: format!("the items {}", names.join(", ")) })
     }
 
     /// The next row, and which kind it is of.
@@ -185,8 +216,8 @@ impl Rows {
             .filter(|index| self.heads[*index].is_some())
             .min_by(|one, other| folder(*one).cmp(&folder(*other)).then(one.cmp(other)));
         let Some(first) = first else { return Ok(None) };
-        let next: database::Result<_> = self.streams[first].try_next().await;
-        let Some(row) = std::mem::replace(&mut self.heads[first], next?) else { return Ok(None) };
+        let next = self.streams[first].try_next().await?;
+        let Some(row) = std::mem::replace(&mut self.heads[first], next) else { return Ok(None) };
         if self.last.cmp(&row.folder) == Ordering::Greater {
             let reason = "its rows do not come in the order of their bytes: its encoding is not UTF-8";
             return Err(StepError::refused("check", self.subject.as_str(), reason));
@@ -196,20 +227,10 @@ impl Rows {
     }
 }
 
-/// The objects of a bucket in the order of their keys.
-struct Objects(BoxStream<'static, Result<ObjectInfo>>);
+/// Objects sorted by their keys; what has none is passed by.
+struct Objects<'a>(BoxStream<'a, Result<ObjectInfo>>);
 
-impl Objects {
-    fn begin(items: &Items, bucket: &BucketName, sorted: bool) -> Self {
-        let listing = items.trash.store.list(bucket, ListOptions::default());
-        if !sorted {
-            return Self(sources::ordered(listing, bucket.clone()));
-        }
-        let spool = items.spool.clone();
-        let sorted = async move { sorted_listing::sorted(listing, &spool).await };
-        Self(futures_util::stream::once(sorted).try_flatten().boxed())
-    }
-
+impl Objects<'_> {
     async fn next(&mut self) -> Result<Option<ObjectInfo>> {
         loop {
             match self.0.next().await {

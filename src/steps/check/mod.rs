@@ -14,7 +14,7 @@ use crate::model::{BucketName, ItemName, TrashId};
 use crate::trash::EntryState;
 
 mod again;
-mod compare;
+pub(in crate::steps) mod compare;
 mod findings;
 
 pub use findings::{Finding, FindingKind};

@@ -106,6 +106,7 @@ impl System {
             note: None,
             databases: vec!["dream".to_owned()],
             selection: None,
+            items: Vec::new(),
             files: vec![source(&self.buckets.books), source(&self.buckets.apps)],
             config: vec![self.root.join("etc")],
             capture: Vec::new(),
