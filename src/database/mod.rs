@@ -75,7 +75,7 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Connects, and checks everything a dump needs: rights, the tool. Changes nothing.
     async fn preflight_dump(&self) -> Result<ServerInfo>;
 
-    /// Takes the snapshot and the fingerprint; holds both until the session ends.
+    /// Takes the snapshot, and holds it until the session ends.
     async fn begin_dump(&self, options: &DumpOptions) -> Result<Box<dyn DumpSession>>;
 
     /// Checks everything a restore needs (reachable, rights, tool, extensions, name free and short enough) and tells what
@@ -118,9 +118,6 @@ pub trait Database: Send + Sync + fmt::Debug {
 /// A snapshot being dumped.
 #[async_trait]
 pub trait DumpSession: Send {
-    /// Counted in the snapshot, sequences' `before` only.
-    fn fingerprint(&self) -> &Fingerprint;
-
     /// SQL of the database's properties; `None` in SQLite.
     fn properties(&self) -> Option<&str>;
 
@@ -135,10 +132,12 @@ pub trait DumpSession: Send {
         template: &PrefixTemplate,
     ) -> Result<BoxStream<'a, Result<ItemFolder>>>;
 
-    /// Opens the dump: `pg_dump -Fc` uncompressed, or the SQLite file. Once a session.
+    /// Opens the dump: `pg_dump -Fc` uncompressed, or the SQLite file. Once a session, and after everything else that is
+    /// asked of it: rows are counted meanwhile.
     async fn open(&mut self) -> Result<DumpStream>;
 
-    /// Ends the session after the stream ended cleanly: fills in the sequences' `after`.
+    /// Ends the session after the stream ended cleanly, and answers what the snapshot counted; fails where the dump does not
+    /// hold it.
     async fn finish(self: Box<Self>) -> Result<Fingerprint>;
 
     /// Ends the session and whatever it left running. Never fails: what cannot be ended is logged.

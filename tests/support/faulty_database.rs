@@ -137,10 +137,6 @@ struct FaultySession<S: ?Sized> {
 
 #[async_trait]
 impl DumpSession for FaultySession<dyn DumpSession> {
-    fn fingerprint(&self) -> &Fingerprint {
-        self.inner.fingerprint()
-    }
-
     fn properties(&self) -> Option<&str> {
         self.inner.properties()
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::JoinSet;
 
 use super::catalog::Relation;
 use super::custom_format::{self, Found};
@@ -44,9 +45,12 @@ async fn check(server: &Server, session: &Session) -> Result<(ServerInfo, Tools)
 pub(super) struct PostgresDump {
     server: Arc<Server>,
     run: RunId,
-    session: Session,
+    session: Arc<Session>,
     application: String,
-    fingerprint: Fingerprint,
+    /// Both until counting begins.
+    relations: Vec<Relation>,
+    sequences: Vec<SequenceRange>,
+    counting: Option<JoinSet<Result<Fingerprint>>>,
     properties: String,
     globals: Option<(String, bool)>,
     /// Until it is opened.
@@ -65,46 +69,64 @@ impl PostgresDump {
         let globals = globals(&server, &session, &tools, &options.run).await?;
         let application = Server::application(&options.run);
         let started = start(&server, &session, &tools, &application, options.selection.as_ref()).await?;
-        let mut dump = Self {
+        Ok(Self {
             run: options.run.clone(),
             application,
             server,
-            session,
-            fingerprint: Fingerprint { sequences: started.sequences, ..Fingerprint::default() },
+            session: Arc::new(session),
+            relations: started.relations,
+            sequences: started.sequences,
+            counting: None,
             properties,
             globals,
             stream: Some(started.stream),
             ended: Arc::default(),
             found: None,
             selection: options.selection.clone(),
-        };
-        if let Err(error) = dump.count(&started.relations).await {
-            Box::new(dump).abort().await;
-            return Err(error);
-        }
-        Ok(dump)
+        })
     }
 
-    async fn count(&mut self, relations: &[Relation]) -> Result<()> {
-        let attempted = "count the rows of";
-        self.fingerprint.tables = catalog::counts(&self.session, attempted, relations).await?;
-        self.fingerprint.large_objects = Some(catalog::large_objects(&self.session, attempted).await?);
-        self.fingerprint.rendering = catalog::rendering(&self.session, attempted).await?;
-        Ok(())
+    /// Counts in the snapshot, beside the tool that reads it.
+    fn begin_counting(&mut self) {
+        let (session, relations) = (Arc::clone(&self.session), std::mem::take(&mut self.relations));
+        let sequences = std::mem::take(&mut self.sequences);
+        let mut counting = JoinSet::new();
+        counting.spawn(async move {
+            let attempted = "count the rows of";
+            let tables = catalog::counts(&session, attempted, &relations).await?;
+            let large_objects = Some(catalog::large_objects(&session, attempted).await?);
+            let rendering = catalog::rendering(&session, attempted).await?;
+            Ok(Fingerprint { tables, sequences, large_objects, rendering })
+        });
+        self.counting = Some(counting);
+    }
+
+    async fn counted(&mut self) -> Result<Fingerprint> {
+        let Some(counting) = &mut self.counting else { return Err(self.not_read()) };
+        match counting.join_next().await {
+            Some(Ok(counted)) => counted,
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => Err(self.not_read()),
+        }
+    }
+
+    fn not_read(&self) -> DatabaseError {
+        DatabaseError::new(ErrorKind::ToolFailed, "dump", self.server.subject.as_str())
+            .with_detail("the dump was not read to its end")
     }
 
     /// Holds what the dump has against what was counted in the same snapshot, and notes what its rows are.
-    fn take_contents(&mut self) -> Result<()> {
+    fn take_contents(&self, fingerprint: &mut Fingerprint) -> Result<()> {
         let failed =
             |kind, detail| Err(DatabaseError::new(kind, "dump", self.server.subject.as_str()).with_detail(detail));
         match (self.found.as_ref().and_then(|found| found.get()), &self.selection) {
-            (Some(archive), Some(_)) => selected::narrow(&mut self.fingerprint, archive),
+            (Some(archive), Some(_)) => selected::narrow(fingerprint, archive),
             (Some(_), None) => {}
             (None, Some(_)) => return failed(ErrorKind::Other, "what it selected cannot be told".to_owned()),
             (None, None) => return Ok(()),
         }
         let Some(archive) = self.found.as_ref().and_then(|found| found.get()) else { return Ok(()) };
-        match selected::note_contents(&mut self.fingerprint, archive) {
+        match selected::note_contents(fingerprint, archive) {
             Ok(()) => Ok(()),
             Err(difference) => failed(ErrorKind::ToolFailed, difference),
         }
@@ -201,10 +223,6 @@ async fn globals(server: &Server, session: &Session, tools: &Tools, run: &RunId)
 
 #[async_trait]
 impl DumpSession for PostgresDump {
-    fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
-    }
-
     fn properties(&self) -> Option<&str> {
         Some(&self.properties)
     }
@@ -218,6 +236,7 @@ impl DumpSession for PostgresDump {
             return Err(DatabaseError::new(ErrorKind::Other, "dump", self.server.subject.as_str())
                 .with_detail("a session is dumped once"));
         };
+        self.begin_counting();
         let (dump, found) = custom_format::watched(dump);
         self.found = Some(found);
         // Noted only where the stream ends cleanly, which one that breaks never does.
@@ -242,22 +261,22 @@ impl DumpSession for PostgresDump {
 
     async fn finish(mut self: Box<Self>) -> Result<Fingerprint> {
         if !self.ended.load(Ordering::Acquire) {
-            return Err(DatabaseError::new(ErrorKind::ToolFailed, "dump", self.server.subject.as_str())
-                .with_detail("the dump was not read to its end"));
+            return Err(self.not_read());
         }
-        self.take_contents()?;
+        let mut fingerprint = self.counted().await?;
+        self.take_contents(&mut fingerprint)?;
         self.session.run("leave the snapshot of", "COMMIT").await?;
         let now = catalog::sequences(&self.session, "read the sequences of").await?;
-        for sequence in &mut self.fingerprint.sequences {
+        for sequence in &mut fingerprint.sequences {
             let same = now.iter().find(|other| other.schema == sequence.schema && other.name == sequence.name);
             // One that was dropped meanwhile stays at what it was.
             sequence.after = same.map_or(sequence.before, |same| same.before);
         }
-        Ok(self.fingerprint)
+        Ok(fingerprint)
     }
 
     async fn abort(mut self: Box<Self>) {
-        drop(self.stream.take());
+        drop((self.stream.take(), self.counting.take()));
         let ended = end(&self.server, &self.session, &self.run, &self.application);
         match tokio::time::timeout(ABORT_WAIT, ended).await {
             Ok(Ok(())) => {}

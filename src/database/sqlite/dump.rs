@@ -60,10 +60,6 @@ async fn remove(folder: PrivateFolder) {
 
 #[async_trait]
 impl DumpSession for SqliteDump {
-    fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
-    }
-
     fn properties(&self) -> Option<&str> {
         None
     }
