@@ -294,6 +294,10 @@ fn the_example_shows_every_key_there_is() {
         }
         assert_eq!(keys, known_keys(section), "[{section}]");
     }
+    let verify = shown["verify"].as_table().unwrap();
+    assert_eq!(verify.keys().cloned().collect::<BTreeSet<_>>(), known_keys("verify"));
+    let sql = verify["sql"][0].as_table().unwrap();
+    assert_eq!(sql.keys().cloned().collect::<BTreeSet<_>>(), known_keys("[verify.sql]"));
 }
 
 /// The keys that a section may have, in the words of the parser's own error about one that it does not know.
@@ -302,6 +306,7 @@ fn known_keys(section: &str) -> BTreeSet<String> {
     let path: PathBuf = folder.path().join("dcs.toml");
     std::fs::write(&path, format!("[{section}]\nno-such-key = 1\n")).unwrap();
     let error = Settings::load(Some(&path), None, Environment::default()).unwrap_err().to_string();
-    let expected = error.split("expected one of ").nth(1).unwrap_or_else(|| panic!("{error}"));
-    expected.lines().next().unwrap().split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+    let expected = error.split("expected ").nth(1).unwrap_or_else(|| panic!("{error}"));
+    let expected = expected.lines().next().unwrap().trim_start_matches("one of ").replace(" or ", ", ");
+    expected.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::archive::{self, Format};
 use crate::model::index::{is_pack_name, pack_stem};
-use crate::model::{BackupId, Digest, Key, RunId, percent};
+use crate::model::{BackupId, Digest, Key, RunId, Verdict, percent};
 
 /// The folder of all backups.
 pub const BACKUPS: &str = "backups/";
@@ -32,6 +32,8 @@ pub const LOCKS: &str = "locks/";
 /// Every name that may lie in a repository's root.
 pub const ROOT_NAMES: [&str; 12] =
     ["repository.json", "README.txt", BACKUPS, INDEXES, PACKS, MARKS, DAMAGED, RUNS, RESTORES, EVIDENCE, LOCKS, "wal/"];
+
+const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// The longest NAME of a database in a key; file systems end at 255 bytes, with suffixes.
 const LONGEST_NAME: usize = 190;
@@ -169,10 +171,24 @@ pub fn restore(run: &RunId) -> Key {
     key(format!("{RESTORES}{run}.json"))
 }
 
-/// `level` is `presence`, `checksum`, `contents` or `restore`.
-pub fn evidence(id: &BackupId, at: Timestamp, level: &str) -> Key {
-    let time = at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-    key(format!("{EVIDENCE}{id}/{time}-{}.json", segment(level)))
+/// `evidence/ID/`, the folder of what verifications of one backup found.
+pub fn evidence_folder(id: &BackupId) -> String {
+    format!("{EVIDENCE}{id}/")
+}
+
+/// `level` is `presence`, `checksum`, `contents` or `restore`; what follows it says what came of it.
+pub fn evidence(id: &BackupId, at: Timestamp, level: &str, verdict: Verdict) -> Key {
+    let time = at.to_zoned(TimeZone::UTC).strftime(TIME);
+    key(format!("{}{time}-{}{}.json", evidence_folder(id), segment(level), verdict.suffix()))
+}
+
+/// What the path of evidence says: the backup, when, the level, and what came of it.
+pub fn evidence_at(path: &str) -> Option<(BackupId, Timestamp, &str, Verdict)> {
+    let (id, name) = path.strip_prefix(EVIDENCE)?.split_once('/')?;
+    let (time, name) = name.strip_suffix(".json")?.split_once('-')?;
+    let time = jiff::civil::DateTime::strptime(TIME, time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let (level, verdict) = Verdict::split(name);
+    Some((id.parse().ok()?, time, level, verdict))
 }
 
 #[cfg(test)]
@@ -198,9 +214,12 @@ mod tests {
         assert_eq!(replacements("k3x9bcdf.zst", "run").as_str(), "damaged/k3x9bcdf/run.tsv");
         assert!(run(at, &RunId::create()).as_str().starts_with("runs/202611/"));
         assert_eq!(
-            evidence(&id(), at, "restore").as_str(),
+            evidence(&id(), at, "restore", Verdict::Passed).as_str(),
             "evidence/20261120T020000Z-complete-k3x9/20261120T020000Z-restore.json"
         );
+        let failed = evidence(&id(), at, "checksum", Verdict::Failed);
+        assert!(failed.as_str().ends_with("/20261120T020000Z-checksum-failed.json"));
+        assert_eq!(evidence_at(failed.as_str()), Some((id(), at, "checksum", Verdict::Failed)));
     }
 
     #[test]

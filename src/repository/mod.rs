@@ -5,6 +5,7 @@
 pub mod artefact;
 pub mod damage;
 pub mod error;
+pub mod evidence;
 pub mod index;
 pub mod layout;
 pub mod lines;

@@ -42,7 +42,13 @@ impl Repository {
         self.remove(&layout::manifest(id)).await?;
         // Whoever reads the manifest reads this too; it must not be what is left of the two.
         self.remove(&layout::sums(id)).await?;
-        self.remove_folder(&layout::backup_folder(id), lease).await
+        self.remove_leftover(id, lease).await
+    }
+
+    /// Removes all that is of a backup without a manifest. Its folder goes last: a crash leaves something to find it by.
+    pub(super) async fn remove_leftover(&self, id: &BackupId, lease: &Lease) -> Result<Removed> {
+        let evidence = self.remove_folder(&layout::evidence_folder(id), lease).await?;
+        Ok(evidence.and(self.remove_folder(&layout::backup_folder(id), lease).await?))
     }
 
     /// Counts what lies in a folder: a path that ends in a slash.
@@ -84,7 +90,10 @@ impl Repository {
     }
 
     /// The paths and sizes of what lies in a folder.
-    fn list_folder(&self, folder: &str) -> impl futures_util::Stream<Item = Result<(Key, u64)>> + Send + use<'_> {
+    pub(super) fn list_folder(
+        &self,
+        folder: &str,
+    ) -> impl futures_util::Stream<Item = Result<(Key, u64)>> + Send + use<'_> {
         let options = ListOptions { prefix: format!("{}{folder}", self.prefix), ..ListOptions::default() };
         let subject = folder.to_owned();
         self.store.list(&self.bucket, options).filter_map(move |listed| {

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub items: BTreeMap<String, Items>,
     pub trash: Option<Trash>,
     pub backup: Option<Backup>,
+    pub verify: Option<Verify>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -111,6 +112,24 @@ pub(super) struct Backup {
     pub shrink_guard: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Verify {
+    /// The database of the configuration on whose server a proof restores; without it, a private server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sql: Vec<Sql>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sql {
+    pub database: String,
+    pub statement: String,
+    pub expect: String,
 }
 
 impl File {

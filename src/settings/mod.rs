@@ -13,11 +13,13 @@ mod items;
 mod resolve;
 mod secrets;
 mod target;
+mod verify;
 
 pub use environment::Environment;
 pub use file::Addressing;
 pub use resolve::{host_name, user_name};
 pub use target::{DatabaseSettings, RepositoryTarget, S3Settings, SqliteSettings, StoreSettings};
+pub use verify::VerifySettings;
 
 /// Where a configuration is looked for when neither `--config` nor `DCS_CONFIG` names one.
 pub const DEFAULT_PATHS: [&str; 2] = ["dcs.toml", "/etc/dcs/dcs.toml"];
@@ -49,6 +51,7 @@ pub struct Settings {
     /// By their kinds.
     pub items: BTreeMap<String, ItemKind>,
     pub backup: BackupSettings,
+    pub verify: VerifySettings,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,
 }
@@ -93,6 +96,15 @@ impl Settings {
             Some(folder) => folder.join("spool"),
             None => self.environment.temporary_folder(),
         }
+    }
+
+    /// Where proofs restore to: below the state directory, or a folder of this user where none is set.
+    pub fn scratch(&self) -> PathBuf {
+        let Some(folder) = &self.state_dir else {
+            let user = rustix::process::geteuid().as_raw();
+            return self.environment.temporary_folder().join(format!("dcs-verify-{user}"));
+        };
+        folder.join("verify")
     }
 
     /// The path to name in messages.

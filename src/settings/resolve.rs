@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
-    StoreSettings, file, items,
+    StoreSettings, file, items, verify,
 };
 use crate::model::format::parse_duration;
 use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
@@ -53,6 +53,7 @@ impl Settings {
             settings.databases.insert(name.clone(), DatabaseSettings::resolve(name, database, &environment)?);
         }
         items::resolve(&raw, &mut settings)?;
+        verify::resolve(&raw, &mut settings)?;
         if let Some(backup) = &raw.backup {
             settings.repository = Some(resolve_repository(backup, &settings)?);
             settings.backup = resolve_backup(backup, &settings)?;

@@ -109,7 +109,7 @@ impl<'a> Sweep<'a> {
         if self.repository.get(&layout::manifest(id)).await?.is_some() {
             return Ok(());
         }
-        match self.repository.remove_folder(&layout::backup_folder(id), self.lease).await {
+        match self.repository.remove_leftover(id, self.lease).await {
             Ok(removed) => {
                 self.swept.removed.add(removed);
                 self.swept.leftovers.push(id.clone());
