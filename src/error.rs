@@ -223,6 +223,11 @@ fn database(error: &DatabaseError) -> Option<Verdict> {
         Kind::ToolFailed | Kind::Other => {
             (ExitCode::Database, "Nothing live was changed; mend the cause and run the same command again.")
         }
+        Kind::Lacking => (ExitCode::Database, "Install on the server what it lacks, then run the same command again."),
+        Kind::Rejected => (
+            ExitCode::Database,
+            "Nothing live was changed. See whether the backup restores anywhere: `dcs verify ID --level restore`.",
+        ),
         Kind::Refused => (ExitCode::Refused, "Nothing was changed; mend the cause and run the same command again."),
         Kind::Damaged => (
             ExitCode::Damage,

@@ -145,7 +145,10 @@ pub(super) fn source_text(source: &FileSource) -> String {
 /// Makes the spool folder, for this user alone: dumps lie there for a while.
 pub(super) fn make_spool(folder: &Path) -> Result<(), CommandError> {
     use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    // Others may pass through what is above it: the private server of a proof, which does not run as root.
+    let above =
+        folder.parent().map_or(Ok(()), |above| std::fs::DirBuilder::new().recursive(true).mode(0o711).create(above));
+    let made = above.and_then(|()| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder));
     made.map_err(|error| {
         CommandError::new(ExitCode::Usage, format!("cannot make the spool folder {}: {error}", folder.display()))
             .hint("Set `state_dir` in the configuration to a folder that dcs may write to.")

@@ -20,6 +20,10 @@ pub enum ErrorKind {
     Refused,
     /// The archive is not one, or what it restores is not what its fingerprint says.
     Damaged,
+    /// The server cannot hold what the backup holds: an extension or a library is not installed.
+    Lacking,
+    /// The server takes the statements of the archive for wrong.
+    Rejected,
     /// No space left.
     Full,
     /// The bytes to load could not be read; the cause is a store's error.
@@ -78,6 +82,8 @@ impl fmt::Display for DatabaseError {
             ErrorKind::ToolFailed => "the database's tool failed",
             ErrorKind::Refused => "a precondition is missing",
             ErrorKind::Damaged => "it is not what was backed up",
+            ErrorKind::Lacking => "the server lacks what the backup needs",
+            ErrorKind::Rejected => "the server does not take what the backup holds",
             ErrorKind::Full => "no space left",
             ErrorKind::Source => "the backup could not be read",
             ErrorKind::Other => "the database failed",

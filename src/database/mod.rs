@@ -15,6 +15,7 @@ mod compare;
 pub mod error;
 mod items;
 mod postgres;
+pub mod scratch;
 mod sqlite;
 mod tools;
 
@@ -84,6 +85,14 @@ pub trait Database: Send + Sync + fmt::Debug {
 
     /// Makes an empty side database with the properties; the live one is not touched.
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>>;
+
+    /// Makes an empty database for a proof: it is in nobody's way, is told apart by `name` and the run, and is only ever to
+    /// be discarded. Checks what that needs first; what the server lacks is `Lacking`.
+    async fn begin_scratch(&self, name: &str, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>>;
+
+    /// Drops what [`Self::begin_scratch`] made of these names in this run, once what is at work in it has ended, and what
+    /// runs left that were killed. Never fails: what cannot be dropped is logged with its name.
+    async fn sweep_scratch(&self, own: &[String], run: &RunId);
 
     /// The row of an item, with `columns` as text; `None` where no row has this id, in exactly these characters: an id of
     /// `042` is not the number 42. A table or column that does not exist is `NotFound`, naming it.
@@ -158,6 +167,13 @@ pub trait RestoreSession: Send {
     async fn compare_contents(&mut self, _expected: &Fingerprint) -> Result<Vec<Difference>> {
         Ok(Vec::new())
     }
+
+    /// Runs a statement in the loaded side database, and answers the first column of the first row as text; `None` where
+    /// that is NULL, or there is no row.
+    async fn ask(&mut self, statement: &str) -> Result<Option<String>>;
+
+    /// Applies what comes last, because it might lock out whoever loads and compares: rights and limits.
+    async fn settle(&mut self) -> Result<()>;
 
     /// Puts the side database in the live one's place; answers what the old one is called now, if there was one.
     /// After a crash either the old or the new one answers by the live name.

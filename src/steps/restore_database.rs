@@ -65,15 +65,20 @@ pub async fn plan(context: &Context, component: &DatabaseComponent) -> Result<Da
             format!("the backup is of {}, {} is {}", component.server.engine, database.describe(), database.engine());
         return Err(StepError::refused("restore database", &component.name, reason));
     }
-    let options = RestoreOptions {
+    let options = options(context, component).await?;
+    let plan = database.plan_restore(&options).await?;
+    Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan })
+}
+
+/// What a restore needs to know, read from the backup.
+pub(super) async fn options(context: &Context, component: &DatabaseComponent) -> Result<RestoreOptions> {
+    Ok(RestoreOptions {
         spool: context.spool.clone(),
         run: context.run.clone(),
         properties: read_text(context, component.properties.as_ref()).await?,
         globals: read_text(context, component.globals.as_ref()).await?,
         server: component.server.clone(),
-    };
-    let plan = database.plan_restore(&options).await?;
-    Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan })
+    })
 }
 
 async fn read_text(context: &Context, text: Option<&Artefact>) -> Result<Option<String>> {
@@ -165,7 +170,12 @@ async fn prove(context: &Context, plan: DatabaseRestorePlan) -> Result<Proven> {
     }
 }
 
-async fn load(context: &Context, session: &mut dyn RestoreSession, component: &DatabaseComponent) -> Result<()> {
+/// Loads a dump into a side database.
+pub(super) async fn load_dump(
+    context: &Context,
+    session: &mut dyn RestoreSession,
+    component: &DatabaseComponent,
+) -> Result<()> {
     let subject = component.name.clone();
     let progress = context.progress.clone();
     let raw = context
@@ -174,6 +184,11 @@ async fn load(context: &Context, session: &mut dyn RestoreSession, component: &D
         .inspect_ok(move |bytes| progress.advance(0, bytes.len() as u64))
         .map_err(move |error| DatabaseError::new(ErrorKind::Source, "restore", subject.clone()).with_source(error));
     session.load(Box::pin(raw)).await?;
+    Ok(())
+}
+
+async fn load(context: &Context, session: &mut dyn RestoreSession, component: &DatabaseComponent) -> Result<()> {
+    load_dump(context, session, component).await?;
     let differences = session.compare(&component.fingerprint).await?;
     match differences.as_slice() {
         [] => Ok(()),
@@ -215,6 +230,14 @@ mod tests {
 
         async fn compare(&mut self, _: &Fingerprint) -> Result<Vec<Difference>> {
             Ok(Vec::new())
+        }
+
+        async fn ask(&mut self, _: &str) -> Result<Option<String>> {
+            Ok(None)
+        }
+
+        async fn settle(&mut self) -> Result<()> {
+            Ok(())
         }
 
         async fn swap(self: Box<Self>) -> Result<Option<String>> {

@@ -11,7 +11,7 @@ use dcs::database::{
     RestorePlan, RestoreSession, Result,
 };
 use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
-use dcs::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
+use dcs::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 use futures_util::stream::BoxStream;
 
 use crate::support::faulty::When;
@@ -100,6 +100,15 @@ impl Database for FaultyDatabase {
         Ok(Box::new(FaultySession { inner, fault: self.fault.clone() }))
     }
 
+    async fn begin_scratch(&self, name: &str, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        let inner = self.fault.around(self.inner.begin_scratch(name, options)).await?;
+        Ok(Box::new(FaultySession { inner, fault: self.fault.clone() }))
+    }
+
+    async fn sweep_scratch(&self, own: &[String], run: &RunId) {
+        self.inner.sweep_scratch(own, run).await;
+    }
+
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
         self.fault.around(self.inner.item_row(table, id, columns)).await
     }
@@ -178,6 +187,14 @@ impl RestoreSession for FaultySession<dyn RestoreSession> {
 
     async fn compare_contents(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
         self.fault.around(self.inner.compare_contents(expected)).await
+    }
+
+    async fn ask(&mut self, statement: &str) -> Result<Option<String>> {
+        self.fault.around(self.inner.ask(statement)).await
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        self.fault.around(self.inner.settle()).await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

@@ -19,6 +19,7 @@ use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
 
 mod catalog;
+pub(super) mod cluster;
 mod contents;
 mod custom_format;
 mod dump;
@@ -28,6 +29,7 @@ mod plan;
 mod properties;
 mod restore;
 mod roles;
+mod scratch;
 mod selected;
 mod session;
 mod snapshot;
@@ -132,6 +134,14 @@ impl Database for PostgresDatabase {
 
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
         Ok(Box::new(restore::PostgresRestore::begin(Arc::clone(&self.server), options).await?))
+    }
+
+    async fn begin_scratch(&self, name: &str, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        Ok(Box::new(restore::PostgresRestore::begin_scratch(Arc::clone(&self.server), name, options).await?))
+    }
+
+    async fn sweep_scratch(&self, own: &[String], run: &RunId) {
+        scratch::sweep(&self.server, own, run).await;
     }
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {

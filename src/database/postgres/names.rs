@@ -23,12 +23,24 @@ pub(super) fn displaced(database: &str, run: &RunId) -> String {
     beside(database, "before", run)
 }
 
+/// Where a proof is loaded to.
+pub(super) fn scratch(database: &str, run: &RunId) -> String {
+    beside(database, "verify", run)
+}
+
+/// Whether `name` is one that [`scratch`] made for some run.
+pub(super) fn is_scratch(name: &str) -> bool {
+    name.rsplit_once("__verify_").is_some_and(|(_, run)| is_short_run(run))
+}
+
+fn is_short_run(text: &str) -> bool {
+    text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 /// Whether `name` is a side database that some run made for `database` and left behind.
 pub(super) fn is_left_over(name: &str, database: &str) -> bool {
     name.rsplit_once("__new_").is_some_and(|(base, run)| {
-        run.len() == 4
-            && run.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && (base == database || (name.len() > LONGEST - 4 && database.starts_with(base)))
+        is_short_run(run) && (base == database || (name.len() > LONGEST - 4 && database.starts_with(base)))
     })
 }
 
@@ -45,5 +57,6 @@ mod tests {
         assert_eq!(side("dream", &run), format!("dream__new_{}", run.short()));
         assert!(!is_left_over("dream__new_thing", "nightmare"));
         assert!(is_left_over(&side("dream", &run), "dream"));
+        assert!(is_scratch(&scratch(&name, &run)) && !is_scratch("dream__verify_thing") && !is_scratch("dream"));
     }
 }

@@ -62,6 +62,21 @@ pub(super) async fn plan(server: &Server, options: &RestoreOptions) -> Result<Re
     Ok(plan)
 }
 
+/// Checks what a scratch database needs. It is in nobody's way, so its name and what is live are of no interest.
+pub(super) async fn check_scratch(session: &Session, options: &RestoreOptions) -> Result<()> {
+    let rights = rights(session).await?;
+    if !rights.create_databases {
+        return Err(denied(session, "the role may not create databases")
+            .with_hint("Grant it CREATEDB, or leave `[verify] server` out: a private server is started then."));
+    }
+    let extensions = check_extensions(session, &options.server.extensions).await;
+    extensions.map_err(|error| DatabaseError { kind: ErrorKind::Lacking, ..error })?;
+    if options.globals.is_none() {
+        return Ok(());
+    }
+    check_roles(session, options, &rights, &mut RestorePlan::default()).await
+}
+
 async fn check_extensions(session: &Session, wanted: &[String]) -> Result<()> {
     let sql = "SELECT name::text FROM pg_catalog.pg_available_extensions";
     let available: Vec<String> = session.rows(ATTEMPTED, sql, &[]).await?.iter().map(|row| row.get(0)).collect();

@@ -169,6 +169,19 @@ impl Properties {
         parsed.roles.dedup();
         parsed
     }
+
+    /// Without what names a role, for a server that has none of them.
+    #[must_use]
+    pub(super) fn without_roles(mut self) -> Self {
+        let names_none = |statement: &String| {
+            let words = words(statement);
+            let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
+            !matches!((word(0), word(1), word(3)), ("ALTER", "ROLE", _) | (_, _, "OWNER") | ("GRANT" | "REVOKE", _, _))
+        };
+        self.early.retain(names_none);
+        self.late.retain(names_none);
+        Self { owner: None, roles: Vec::new(), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -193,5 +206,7 @@ mod tests {
         assert_eq!(parsed.owner.as_deref(), Some("ow ner"));
         assert_eq!((parsed.early.len(), parsed.late.len()), (2, 2));
         assert_eq!(parsed.roles, ["app", "reader"]);
+        let bare = parsed.without_roles();
+        assert_eq!((bare.owner, bare.early, bare.late.len()), (None, Vec::new(), 1));
     }
 }

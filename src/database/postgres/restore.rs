@@ -12,9 +12,9 @@ use super::custom_format::{self, Found};
 use super::properties::Properties;
 use super::roles::Roles;
 use super::session::{Session, failed};
-use super::{Server, catalog, contents, names, plan, sql, swap};
+use super::{Server, catalog, contents, names, plan, scratch, sql, swap};
 use crate::database::tools::Tools;
-use crate::database::{DumpStream, RestoreOptions, RestoreSession, Result, compare};
+use crate::database::{DatabaseError, DumpStream, ErrorKind, RestoreOptions, RestoreSession, Result, compare};
 use crate::model::RunId;
 use crate::model::database::{Difference, Fingerprint, TableCount};
 
@@ -28,21 +28,46 @@ pub(super) struct PostgresRestore {
     late: Vec<String>,
     /// Of the archive that was loaded.
     found: Option<Found>,
+    /// Without the backup's roles, nothing can belong to them.
+    has_roles: bool,
+    /// Keeps other runs from taking a scratch database for left behind.
+    _guard: Option<Session>,
 }
 
 impl PostgresRestore {
     pub(super) async fn begin(server: Arc<Server>, options: &RestoreOptions) -> Result<Self> {
         let session = server.connect_maintenance(&options.run).await?;
-        let info = catalog::server(&session, ATTEMPTED).await?;
-        let tools = server.tools("pg_restore", info.major.max(options.server.major)).await?;
-        let rights = plan::rights(&session).await?;
-        Roles::parse(options.globals.as_deref()).create_missing(&session, rights.superuser).await?;
-
         let side = names::side(server.database(), &options.run);
+        Self::make(server, &session, side, options, true).await
+    }
+
+    pub(super) async fn begin_scratch(server: Arc<Server>, name: &str, options: &RestoreOptions) -> Result<Self> {
+        let session = server.connect_maintenance(&options.run).await?;
+        let side = names::scratch(name, &options.run);
+        scratch::guard(&session, &side).await?;
+        plan::check_scratch(&session, options).await?;
+        let restore = Self::make(server, &session, side, options, options.globals.is_some()).await?;
+        Ok(Self { _guard: Some(session), ..restore })
+    }
+
+    async fn make(
+        server: Arc<Server>,
+        session: &Session,
+        side: String,
+        options: &RestoreOptions,
+        has_roles: bool,
+    ) -> Result<Self> {
+        let info = catalog::server(session, ATTEMPTED).await?;
+        let tools = server.tools("pg_restore", info.major.max(options.server.major)).await?;
+        let rights = plan::rights(session).await?;
+        Roles::parse(options.globals.as_deref()).create_missing(session, rights.superuser).await?;
+
         let properties = Properties::parse(options.properties.as_deref(), &side);
-        session.run("create a database on", &properties.create).await?;
-        let restore = Self { server, run: options.run.clone(), tools, side, late: properties.late, found: None };
-        if let Err(error) = apply(&session, &properties.early).await {
+        let properties = if has_roles { properties } else { properties.without_roles() };
+        session.run("create a database on", &properties.create).await.map_err(in_a_locale)?;
+        let run = options.run.clone();
+        let restore = Self { server, run, tools, side, late: properties.late, found: None, has_roles, _guard: None };
+        if let Err(error) = apply(session, &properties.early).await {
             Box::new(restore).discard().await;
             return Err(error);
         }
@@ -65,6 +90,9 @@ impl PostgresRestore {
         if session.row(ATTEMPTED, sql, &[]).await?.get::<_, i64>(0) == 0 {
             arguments.push("--no-tablespaces".to_owned());
         }
+        if !self.has_roles {
+            arguments.extend(["--no-owner".to_owned(), "--no-privileges".to_owned()]);
+        }
         Ok(arguments)
     }
 
@@ -86,17 +114,30 @@ impl PostgresRestore {
 
     async fn drop_side(&self) -> Result<()> {
         let session = self.server.connect_maintenance(&self.run).await?;
-        let ended = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
-        let info = catalog::server(&session, "drop").await?;
-        // FORCE came with 13; before, what is connected is ended a moment earlier.
-        let force = if info.major >= 13 {
-            " WITH (FORCE)"
-        } else {
-            session.rows("drop", ended, &[&self.side]).await?;
-            ""
-        };
-        session.run("drop", &format!("DROP DATABASE IF EXISTS {}{force}", sql::identifier(&self.side))).await
+        drop_database(&session, &self.side).await
     }
+}
+
+/// What a server does not know of an encoding or a locale, the system below it does not have.
+fn in_a_locale(error: DatabaseError) -> DatabaseError {
+    match error.kind {
+        ErrorKind::Other => error.with_hint("The server's system must have the locale of the backup: see `locale -a`."),
+        _ => error,
+    }
+}
+
+/// Drops a database and ends what is connected to it. One that is not there is as good.
+pub(super) async fn drop_database(session: &Session, name: &str) -> Result<()> {
+    let ended = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
+    let info = catalog::server(session, "drop").await?;
+    // FORCE came with 13; before, what is connected is ended a moment earlier.
+    let force = if info.major >= 13 {
+        " WITH (FORCE)"
+    } else {
+        session.rows("drop", ended, &[&name]).await?;
+        ""
+    };
+    session.run("drop", &format!("DROP DATABASE IF EXISTS {}{force}", sql::identifier(name))).await
 }
 
 /// Applies properties; those about roles that do not exist are left out, as the plan said.
@@ -153,6 +194,15 @@ impl RestoreSession for PostgresRestore {
     async fn compare_contents(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
         let session = self.server.connect(&self.side, &self.run).await?;
         contents::differences(&session, expected).await
+    }
+
+    async fn ask(&mut self, statement: &str) -> Result<Option<String>> {
+        let session = self.server.connect(&self.side, &self.run).await?;
+        session.first_text("ask", statement).await
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        apply(&self.server.connect_maintenance(&self.run).await?, &self.late).await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage};
 
 use super::target::Target;
 use super::tls;
@@ -108,6 +108,18 @@ impl Session {
         let told = move |error| failed(attempted, &self.subject, error);
         let rows = self.client.copy_out(sql).await.map_err(told)?;
         Ok(rows.map_err(told))
+    }
+
+    /// Runs statements as text, with the database's own search path, and answers the first value of the first row.
+    pub(super) async fn first_text(&self, attempted: &'static str, sql: &str) -> Result<Option<String>> {
+        self.run(attempted, "RESET search_path").await?;
+        let messages = self.client.simple_query(sql).await;
+        let messages = messages.map_err(|error| failed(attempted, &self.subject, error))?;
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        Ok(row.filter(|row| !row.is_empty()).and_then(|row| row.get(0)).map(str::to_owned))
     }
 
     /// Like [`Self::run`], answering the server's error code too, where callers decide by it.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::describe;
@@ -192,6 +193,23 @@ pub(super) fn count(attempted: &'static str, path: &Path, subject: &Path) -> Res
         Ok(Fingerprint { tables, ..Fingerprint::default() })
     };
     counted().map_err(|error| failed(attempted, subject, error))
+}
+
+/// The first column of the first row that a statement answers, as SQLite's own shell would write it.
+pub(super) fn first_text(path: &Path, subject: &Path, statement: &str) -> Result<Option<String>> {
+    let ask = || -> std::result::Result<Option<String>, rusqlite::Error> {
+        let connection = open_copy(path)?;
+        let mut statement = connection.prepare(statement)?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(match row.get_ref(0)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) => Some(number.to_string()),
+            ValueRef::Real(number) => Some(format!("{number:?}")),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        })
+    };
+    ask().map_err(|error| failed("ask", subject, error))
 }
 
 /// Fails when the file system that holds `folder` has no room for `bytes` more.

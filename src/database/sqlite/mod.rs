@@ -16,7 +16,7 @@ use super::{
     RestoreSession,
 };
 use crate::model::database::{Engine, ServerInfo};
-use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, StatusChange};
+use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
 mod dump;
 mod exchange;
@@ -85,6 +85,13 @@ impl Database for SqliteDatabase {
         let (path, options) = (self.path.clone(), options.clone());
         Ok(Box::new(blocking("restore", move || restore::SqliteRestore::begin(&path, &options)).await?))
     }
+
+    /// What is restored lies in the spool until it is swapped in: nothing else is ever made.
+    async fn begin_scratch(&self, _name: &str, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
+        self.begin_restore(options).await
+    }
+
+    async fn sweep_scratch(&self, _own: &[String], _run: &RunId) {}
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
         let (path, table, id, columns) = (self.path.clone(), table.clone(), id.to_owned(), columns.to_vec());

@@ -107,6 +107,15 @@ impl RestoreSession for SqliteRestore {
         Ok(compare::differences(expected, &found, |_, _| false))
     }
 
+    async fn ask(&mut self, statement: &str) -> Result<Option<String>> {
+        let (path, live, statement) = (self.copy.clone(), self.live.clone(), statement.to_owned());
+        blocking("ask", move || file::first_text(&path, &live, &statement)).await
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     async fn swap(self: Box<Self>) -> Result<Option<String>> {
         blocking("swap in", move || swap::swap(&self.live, &self.copy, self.folder.path(), &self.run)).await
     }

@@ -134,7 +134,9 @@ impl Running {
         let detail = format!("{} {}: {complaints}", self.program, ending(status));
         let kind = match judge(&complaints) {
             // What a dump complains about is the live database.
-            ErrorKind::Damaged if self.program != "pg_restore" => ErrorKind::ToolFailed,
+            ErrorKind::Damaged | ErrorKind::Lacking | ErrorKind::Rejected if self.program != "pg_restore" => {
+                ErrorKind::ToolFailed
+            }
             kind => kind,
         };
         Err(DatabaseError::new(kind, self.attempted, self.subject.as_str()).with_detail(detail))
@@ -223,6 +225,21 @@ fn judge(complaints: &str) -> ErrorKind {
         "could not uncompress data",
         "invalid byte count",
     ];
+    const LACKING: [&str; 4] = [
+        "could not open extension control file",
+        "could not access file",
+        "must be loaded via shared_preload_libraries",
+        "has no installation script",
+    ];
+    /// The server went, and said nothing of what it was to load.
+    const GONE: [&str; 5] = [
+        "server closed the connection",
+        "terminating connection",
+        "shutting down",
+        "connection to server",
+        "no connection to the server",
+    ];
+    const REJECTED: [&str; 2] = ["could not execute query", "COPY failed for table"];
     let says = |text: &str| complaints.contains(text);
     if says("in file header") && says("unsupported version") {
         ErrorKind::NoTool
@@ -232,7 +249,36 @@ fn judge(complaints: &str) -> ErrorKind {
         ErrorKind::Full
     } else if says("permission denied") || says("password authentication failed") {
         ErrorKind::Denied
+    } else if LACKING.into_iter().any(says) || is_extension_missing(complaints) {
+        ErrorKind::Lacking
+    } else if REJECTED.into_iter().any(says) && !GONE.into_iter().any(says) {
+        ErrorKind::Rejected
     } else {
         ErrorKind::ToolFailed
+    }
+}
+
+fn is_extension_missing(complaints: &str) -> bool {
+    complaints.lines().any(|line| line.contains("extension \"") && line.ends_with("is not available"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_rejects_is_told_from_what_it_lacks_and_from_a_server_that_went() {
+        let query = "pg_restore: error: could not execute query: ERROR:";
+        for (complaints, kind) in [
+            (format!("{query}  syntax error at or near \"x\""), ErrorKind::Rejected),
+            ("pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input".to_owned(), ErrorKind::Rejected),
+            (format!("{query}  extension \"postgis\" is not available\nDETAIL: x"), ErrorKind::Lacking),
+            (format!("{query}  could not access file \"$libdir/x\": No such file"), ErrorKind::Lacking),
+            (format!("{query}  terminating connection due to administrator command"), ErrorKind::ToolFailed),
+            (format!("{query}  permission denied for schema s"), ErrorKind::Denied),
+            ("pg_restore: error: could not read from input file: end of file".to_owned(), ErrorKind::Damaged),
+        ] {
+            assert_eq!(judge(&complaints), kind, "{complaints}");
+        }
     }
 }

@@ -94,6 +94,11 @@ impl Tools {
         best.ok_or_else(|| nothing_fits(places, program, server, &seen, subject))
     }
 
+    /// Where a program of these lies.
+    pub(super) fn path(&self, program: &str) -> PathBuf {
+        self.folder.as_ref().map_or_else(|| PathBuf::from(program), |folder| folder.join(program))
+    }
+
     /// The command that runs `program`, with an environment in which only its arguments count.
     fn command(&self, program: &str, reads_password: bool) -> Command {
         let mut command = match (&self.prefix, &self.folder) {
@@ -107,8 +112,7 @@ impl Tools {
                 command.args(["sh", program]);
                 command
             }
-            (None, Some(folder)) => Command::new(folder.join(program)),
-            (None, None) => Command::new(program),
+            (None, _) => Command::new(self.path(program)),
         };
         for variable in VARIABLES {
             command.env_remove(variable);
