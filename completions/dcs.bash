@@ -2699,14 +2699,18 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__verify)
-            opts="-q -v -h -V --level --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-q -v -h -V --level --sample --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --level)
-                    COMPREPLY=($(compgen -W "presence checksum contents" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "presence checksum contents restore" -- "${cur}"))
+                    return 0
+                    ;;
+                --sample)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -502,7 +502,9 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
 checksum\t'Every stored byte is what was stored'
-contents\t'Every object and every dump unpacks to what it was'"
+contents\t'Every object and every dump unpacks to what it was'
+restore\t'All of it restores, to a place that is removed afterwards'"
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l sample -d 'Look at a part of the packs only, and the objects in them: with `1/4`, four runs see all' -r
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l log-file -d 'Append a log of the run to this file' -r -F

@@ -7,6 +7,7 @@ use super::Outcome;
 use super::open::{self, Places};
 use crate::cli::Global;
 use crate::cli::passwords::hide_passwords;
+use crate::database::scratch::{Scratch, ScratchOptions};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{BackupId, FileSource, RunId, SourceName};
@@ -27,6 +28,8 @@ pub struct Session {
     run: RunId,
     settings: OnceLock<Settings>,
     locks: tokio::sync::Mutex<Vec<Lock>>,
+    /// Where the run restores for proof; removed at its end, also after a signal.
+    scratch: tokio::sync::OnceCell<Scratch>,
     /// The backup that the run is about, once it is chosen.
     backup: OnceLock<BackupId>,
 }
@@ -45,7 +48,8 @@ impl Session {
             no_progress: global.no_progress,
         };
         let (settings, locks, backup) = (OnceLock::new(), tokio::sync::Mutex::default(), OnceLock::new());
-        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, backup }
+        let scratch = tokio::sync::OnceCell::new();
+        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, scratch, backup }
     }
 
     pub fn ui(&self) -> &Ui {
@@ -131,6 +135,21 @@ impl Session {
         Ok(context)
     }
 
+    /// Where the run restores for proof: made when first asked for.
+    pub async fn scratch(&self) -> Result<&Scratch, CommandError> {
+        self.scratch.get_or_try_init(|| self.open_scratch()).await
+    }
+
+    async fn open_scratch(&self) -> Result<Scratch, CommandError> {
+        let settings = self.settings()?;
+        let server = match &settings.verify.server {
+            Some(name) => Some(open::database(&Places::default().database(name, settings)?, settings)?),
+            None => None,
+        };
+        let (run, root, search_path) = (self.run.clone(), settings.scratch(), settings.environment.search_path());
+        Ok(Scratch::open(ScratchOptions { run, root, server, search_path }).await?)
+    }
+
     /// Where a restore puts what it displaces: `[trash]`, if it is set.
     pub fn trash(&self, places: &Places, dry_run: bool) -> Result<Option<Trash>, CommandError> {
         let settings = self.settings()?;
@@ -199,6 +218,9 @@ impl Session {
     /// Ends the run: releases what it holds, whatever the result was.
     pub async fn close(&self, result: Outcome) -> Outcome {
         transfer::finish_aborts(LONGEST_CLEANUP).await;
+        if let Some(scratch) = self.scratch.get() {
+            scratch.close().await;
+        }
         for lock in self.locks.lock().await.drain(..) {
             if let Err(error) = lock.release().await {
                 self.ui.warn(&format!("a lock could not be released and will expire: {error}"));

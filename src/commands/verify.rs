@@ -1,6 +1,7 @@
 //! `dcs verify`
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -10,17 +11,21 @@ use super::restore::choose;
 use super::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
+use crate::model::evidence::Fraction;
 use crate::model::format;
-use crate::model::{BackupId, Manifest};
+use crate::model::{BackupId, Manifest, Sample};
 use crate::repository::{ErrorKind, InvalidSelector, Repository, RepositoryError, Selector};
-use crate::steps::Context;
-use crate::steps::verify::{self, Finding, Level, Verified};
+use crate::steps::verify::{self, Finding, Level, Proof, Verified, VerifyOptions};
+use crate::steps::{Context, StepError, with_causes};
 
 /// Prove that a backup is what it was when it was made
 ///
 /// `presence` asks the store for every part and its size; `checksum` reads every stored byte; `contents` unpacks
-/// everything too, and compares each object and dump with its own SHA-256. Damage is exit code 4; a store that does not
-/// answer is 20, never 4.
+/// everything too, and compares each object and dump with its own SHA-256; `restore` proves the backup: it restores every
+/// database beside the live ones or on a private server, every object and the configuration to a folder, compares them
+/// with what was written down when the backup was made, asks the statements of `[[verify.sql]]`, and removes all of it.
+/// What was found is left in the repository, and shown by `dcs backup list`. Damage is exit code 4; a store that does
+/// not answer is 20, a database that cannot be restored to is 21, never 4.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// A backup's id, `latest`, `latest~N`, or `all`
@@ -30,6 +35,13 @@ pub struct VerifyArgs {
     /// How closely to look
     #[arg(long, value_name = "LEVEL", default_value = "checksum", env = "DCS_LEVEL")]
     level: LevelArg,
+
+    /// Look at a part of the packs only, and the objects in them: with `1/4`, four runs see all
+    ///
+    /// Which part comes next, the evidence of the last sampled run in the repository says. Databases and configuration are
+    /// looked at whole. A backup counts as proven only by a run without it.
+    #[arg(long, value_name = "1/N", env = "DCS_SAMPLE")]
+    sample: Option<Fraction>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +70,19 @@ enum LevelArg {
     Checksum,
     /// Every object and every dump unpacks to what it was
     Contents,
+    /// All of it restores, to a place that is removed afterwards
+    Restore,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Presence => Self::Presence,
+            LevelArg::Checksum => Self::Checksum,
+            LevelArg::Contents => Self::Contents,
+            LevelArg::Restore => Self::Restore,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -67,63 +92,127 @@ struct Row {
     /// A newer dcs wrote it: it could not be looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     newer: bool,
+    /// Whether the evidence was left in the repository.
+    #[serde(skip)]
+    recorded: bool,
     #[serde(flatten)]
     verified: Option<Verified>,
     findings: Vec<Finding>,
 }
 
+impl Row {
+    fn level(&self) -> Option<Level> {
+        self.verified.as_ref().map(|verified| verified.level)
+    }
+}
+
 pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
+    let level = Level::from(args.level);
+    if args.sample.is_some() && level == Level::Presence {
+        return Err(CommandError::new(ExitCode::Usage, "`--sample` is for levels that read packs, not for `presence`")
+            .hint("Leave it out: one listing tells of all packs."));
+    }
+
     // Choose the backups.
     let repository = session.repository(false).await?;
     let context = session.context(repository, [], [], &Places::default(), false)?;
     session.lock_to_read(&context, &[]).await?;
     let (manifests, mut rows) = choose_all(&args.which, &context.repository, session).await?;
 
-    // Look at each; what is found is told at once and again at the end.
-    let level = match args.level {
-        LevelArg::Presence => Level::Presence,
-        LevelArg::Checksum => Level::Checksum,
-        LevelArg::Contents => Level::Contents,
+    // Choose the part, and where to restore to.
+    let sample = match args.sample {
+        Some(Fraction(of)) => Some(Sample::after(context.repository.last_sample().await?, of)),
+        None => None,
     };
+    let proof = match level {
+        Level::Restore => Some(Proof { scratch: session.scratch().await?, checks: &session.settings()?.verify.checks }),
+        _ => None,
+    };
+
+    // Look at each; what is found is told at once and again at the end.
+    let options = VerifyOptions { level, sample, proof };
+    let mut unchecked: Option<StepError> = None;
     for manifest in manifests {
-        let verified = verify_one(&context, &manifest, level).await?;
-        rows.push(Row {
-            id: manifest.id,
-            ok: verified.findings.is_empty(),
-            newer: false,
-            findings: verified.findings.clone(),
-            verified: Some(verified),
-        });
+        let (row, error) = Box::pin(verify_one(&context, manifest, &options)).await?;
+        rows.push(row);
+        // A store that fails one backup fails the next as well.
+        let is_hopeless = error.as_ref().is_some_and(|error| !error.is_of_one_backup());
+        unchecked = unchecked.or(error);
+        if is_hopeless {
+            break;
+        }
     }
 
     // Report.
     session.ui().report(&text(&rows), &rows)?;
-    let damaged: Vec<&Row> = rows.iter().filter(|row| !row.ok && !row.newer).collect();
+    outcome(&rows, unchecked, session)
+}
+
+/// Verifies a backup and leaves the evidence; answers what kept it from being looked at to the end, too.
+async fn verify_one(
+    context: &Context,
+    manifest: Manifest,
+    options: &VerifyOptions<'_>,
+) -> Result<(Row, Option<StepError>), CommandError> {
+    let started_at = context.repository.now().await?;
+    let (verified, result) = verify::verify_with(context, &manifest, options).await;
+    let error = result.err();
+    let mut recorded = true;
+    // What could not be read says nothing of the backup; that a proof was tried is worth knowing all the same.
+    if error.is_none() || verified.damage > 0 || options.level == Level::Restore {
+        let written = verify::record(context, &manifest, &verified, error.as_ref(), started_at).await;
+        if let Err(error) = written {
+            tracing::warn!("the evidence could not be written: {}", with_causes(&error));
+            recorded = false;
+        }
+    }
+    let findings = verified.findings.clone();
+    let ok = findings.is_empty() && error.is_none();
+    Ok((Row { id: manifest.id, ok, newer: false, recorded, verified: Some(verified), findings }, error))
+}
+
+/// Damage goes before what could not be checked, which goes before what could not be written down.
+fn outcome(rows: &[Row], unchecked: Option<StepError>, session: &Session) -> Outcome {
+    let damaged: Vec<&Row> = rows.iter().filter(|row| !row.findings.is_empty() && !row.newer).collect();
     if let Some(first) = damaged.first() {
-        let message = match damaged.as_slice() {
-            [row] => format!(
-                "the backup {} is damaged: {}",
-                row.id,
-                row.findings.first().map_or("", |finding| &finding.subject)
-            ),
-            _ => format!("{} of {} backups are damaged", damaged.len(), rows.len()),
-        };
-        return Err(CommandError::new(ExitCode::Damage, message).hint(format!(
-            "Do not rely on {}; make a new one: `dcs backup {}`.",
-            first.id,
-            first.id.kind()
-        )));
+        if let Some(error) = unchecked {
+            session.ui().warn(&format!("not all could be checked: {}", with_causes(&error)));
+        }
+        return Err(damage(first, damaged.len(), rows.len()));
+    }
+    if let Some(error) = unchecked {
+        return Err(error.into());
     }
     let newer = rows.iter().filter(|row| row.newer).count();
     if newer > 0 {
         let message = format!("{newer} of {} backups were written by a newer dcs and could not be checked", rows.len());
         return Err(CommandError::new(ExitCode::Refused, message).hint("Install a newer dcs."));
     }
+    let is_unproven = |row: &&Row| !row.recorded && row.level() == Some(Level::Restore);
+    if let Some(row) = rows.iter().find(is_unproven) {
+        let message = format!("the backup {} restores, but that could not be written down", row.id);
+        return Err(CommandError::new(ExitCode::Problems, message)
+            .hint("Let the key of the backup store write below `evidence/`, and run the same command again."));
+    }
     Ok(ExitCode::Done)
 }
 
-async fn verify_one(context: &Context, manifest: &Manifest, level: Level) -> Result<Verified, CommandError> {
-    Ok(verify::verify(context, manifest, level).await?)
+fn damage(first: &Row, damaged: usize, all: usize) -> CommandError {
+    let message = if damaged == 1 {
+        let finding = first.findings.first();
+        let told = finding.map_or_else(String::new, |finding| match first.level() {
+            Some(Level::Restore) => format!("{}: {}", finding.subject, finding.reason),
+            _ => finding.subject.clone(),
+        });
+        format!("the backup {} is damaged: {told}", first.id)
+    } else {
+        format!("{damaged} of {all} backups are damaged")
+    };
+    CommandError::new(ExitCode::Damage, message).hint(format!(
+        "Do not rely on {}; make a new one: `dcs backup {}`.",
+        first.id,
+        first.id.kind()
+    ))
 }
 
 /// The manifests to verify, and a row for each that cannot even be read.
@@ -153,25 +242,50 @@ fn unreadable(session: &Session, id: BackupId, error: &RepositoryError) -> Row {
     session.ui().warn(&error.to_string());
     let finding = Finding { subject: format!("manifest of {id}"), reason: error.to_string() };
     let newer = error.kind == ErrorKind::Unsupported;
-    Row { id, ok: false, newer, verified: None, findings: vec![finding] }
+    Row { id, ok: false, newer, recorded: true, verified: None, findings: vec![finding] }
 }
 
 fn text(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
-        let state = match (row.ok, row.newer) {
-            (true, _) => "ok",
-            (false, true) => "NEWER",
-            (false, false) => "DAMAGED",
+        let state = match (row.ok, row.newer, row.findings.is_empty()) {
+            (true, ..) => "ok",
+            (false, true, _) => "NEWER",
+            (false, false, false) => "DAMAGED",
+            (false, false, true) => "UNKNOWN",
         };
-        let looked = row.verified.as_ref().map_or(String::new(), |verified| {
-            let parts = format::count(verified.parts, "part");
-            format!("  {parts}, {}, {}", format::count(verified.objects, "object"), format::bytes(verified.bytes))
-        });
+        let looked = row.verified.as_ref().map_or(String::new(), looked);
         writeln!(text, "{state:<8} {}{looked}", row.id).ok();
         for finding in &row.findings {
             writeln!(text, "         {}: {}", finding.subject.escape_debug(), finding.reason).ok();
         }
+    }
+    text
+}
+
+/// How much was looked at, in words.
+fn looked(verified: &Verified) -> String {
+    let parts = format::count(verified.parts, "part");
+    let mut text =
+        format!("  {parts}, {}, {}", format::count(verified.objects, "object"), format::bytes(verified.bytes));
+    if verified.level == Level::Restore {
+        let took = format::duration(Duration::from_secs_f64(verified.seconds()));
+        write!(text, "; restored {}in {took}", restored(verified)).ok();
+    }
+    if let Some(sample) = verified.sample {
+        write!(text, "; {sample} of the files").ok();
+    }
+    text
+}
+
+fn restored(verified: &Verified) -> String {
+    let mut text = String::new();
+    if verified.tables > 0 {
+        let (tables, rows) = (format::count(verified.tables, "table"), format::count(verified.rows, "row"));
+        write!(text, "{tables}, {rows}, ").ok();
+    }
+    if verified.objects > 0 {
+        write!(text, "{}, ", format::bytes(verified.object_bytes)).ok();
     }
     text
 }

@@ -60,6 +60,11 @@ impl StepError {
         false
     }
 
+    /// Whether another backup may do better: what failed is a database, or a precondition of one.
+    pub fn is_of_one_backup(&self) -> bool {
+        matches!(self, Self::Refused { .. }) || self.is_of_the_database()
+    }
+
     pub fn refused(attempted: &'static str, subject: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Refused { attempted, subject: subject.into(), reason: reason.into(), hint: None }
     }

@@ -137,7 +137,8 @@ async fn judge(place: &Place, row: &IndexRow, info: ObjectInfo) -> Result<State>
     Ok(if reads_alike(object, row).await? { State::Same } else { State::Differs(info) })
 }
 
-async fn reads_alike(object: Object, row: &IndexRow) -> Result<bool> {
+/// Whether an object that is read back is what its row says.
+pub(super) async fn reads_alike(object: Object, row: &IndexRow) -> Result<bool> {
     let (found, wanted) = (object.head.attributes.posix.as_ref(), row.attributes.posix.as_ref());
     if let (Some(found), Some(wanted)) = (found, wanted)
         && (found.kind, &found.target) != (wanted.kind, &wanted.target)

@@ -1,11 +1,12 @@
-//! Looks for damage in a backup: what its manifest names and is missing, short, or not what it was.
+//! Looks for damage in a backup: what its manifest names and is missing, short, or not what it was; and proves that it
+//! restores.
 //!
 //! What could not be looked at is an error, never a finding.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
-use serde::Serialize;
 
 use super::presence;
 use super::{Context, Result, StepError, drain};
@@ -18,37 +19,13 @@ use crate::repository::index::read_index;
 use crate::repository::pack::{Fetched, PackInfo, read_object, read_pack_list, read_sound};
 use crate::repository::{ErrorKind, RepositoryError, layout, sums};
 
-/// How closely to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Presence,
-    Checksum,
-    Contents,
-}
+mod proof;
+mod record;
+mod report;
+mod sample;
 
-/// Something that is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub subject: String,
-    pub reason: String,
-}
-
-/// What was looked at, and what was found.
-#[derive(Debug, Clone, Serialize)]
-pub struct Verified {
-    pub level: Level,
-    /// Objects of the backup bucket.
-    pub parts: u64,
-    /// Objects in the backup whose content was read.
-    pub objects: u64,
-    /// Stored bytes.
-    pub bytes: u64,
-    /// All findings; of these the first [`MOST_FINDINGS`] are listed.
-    pub damage: u64,
-    #[serde(skip)]
-    pub findings: Vec<Finding>,
-}
+pub use record::record;
+pub use report::{Finding, Level, Proof, Verified, VerifyOptions};
 
 /// Memory must not grow with the damage.
 pub const MOST_FINDINGS: usize = 1000;
@@ -58,17 +35,27 @@ const GETS: usize = 3;
 
 /// Verifies all that a backup's manifest names, and the texts for a restore without dcs.
 pub async fn verify(context: &Context, manifest: &Manifest, level: Level) -> Result<Verified> {
-    let mut run = Run::begin(context, manifest, level);
-    let result = run.all(manifest).await;
+    let (verified, result) = verify_with(context, manifest, &VerifyOptions::of(level)).await;
+    result.map(|()| verified)
+}
+
+/// The same, of a part perhaps, or with a proof. Answers what was found, whatever kept the rest from being looked at.
+pub async fn verify_with(
+    context: &Context,
+    manifest: &Manifest,
+    options: &VerifyOptions<'_>,
+) -> (Verified, Result<()>) {
+    let mut run = Run::begin(context, manifest, options);
+    let result = Box::pin(run.all(manifest, options.proof.as_ref())).await;
     context.progress.end();
-    result.map(|()| run.verified)
+    (run.verified, result)
 }
 
 /// Checks every stored byte that the databases and the configuration of `manifest` need, before a restore touches
 /// anything. The first damage is the error. Of files, one damaged object costs that object: their restore looks itself.
 /// The texts for a restore without dcs are not needed: their damage must not stop one with it.
 pub async fn require_intact(context: &Context, manifest: &Manifest) -> Result<()> {
-    let mut run = Run::begin(context, manifest, Level::Checksum);
+    let mut run = Run::begin(context, manifest, &VerifyOptions::of(Level::Checksum));
     let artefacts = manifest.databases.iter().flat_map(database_artefacts);
     let artefacts = artefacts.chain(manifest.config.iter().map(|config| &config.archive));
     let parts: Vec<Part> = artefacts.flat_map(|artefact| artefact.parts.clone()).collect();
@@ -95,29 +82,42 @@ struct Run<'a> {
     context: &'a Context,
     replacements: Arc<Replacements>,
     verified: Verified,
+    /// Artefacts' parts that are not what they were.
+    damaged: BTreeSet<Key>,
 }
 
 impl<'a> Run<'a> {
-    fn begin(context: &'a Context, manifest: &Manifest, level: Level) -> Self {
+    fn begin(context: &'a Context, manifest: &Manifest, options: &VerifyOptions<'_>) -> Self {
         let packed: u64 = manifest.files.iter().map(|files| files.pack_bytes).sum();
         let stored = packed + manifest.artefacts().map(|part| part.size).sum::<u64>();
         context.progress.begin(&format!("verify {}", manifest.id), 0, stored);
-        let verified = Verified { level, parts: 0, objects: 0, bytes: 0, damage: 0, findings: Vec::new() };
-        Self { context, replacements: Arc::new(Replacements::new(&context.repository)), verified }
+        let verified = Verified::begin(options);
+        let replacements = Arc::new(Replacements::new(&context.repository));
+        Self { context, replacements, verified, damaged: BTreeSet::new() }
     }
 
-    async fn all(&mut self, manifest: &Manifest) -> Result<()> {
+    async fn all(&mut self, manifest: &Manifest, proof: Option<&Proof<'_>>) -> Result<()> {
         self.sums(manifest).await?;
         self.parts(manifest.artefacts().cloned().collect()).await?;
         match self.verified.level {
-            Level::Presence => self.pack_presence(manifest).await?,
-            Level::Checksum | Level::Contents => self.packs(manifest).await?,
+            Level::Presence => return self.pack_presence(manifest).await,
+            _ => self.packs(manifest).await?,
         }
-        if self.verified.level == Level::Contents {
-            self.artefact_contents(manifest).await?;
-            self.object_contents(manifest).await?;
+        match (self.verified.level, proof) {
+            (Level::Restore, Some(proof)) => self.prove(manifest, proof).await,
+            (Level::Restore, None) => {
+                Err(StepError::refused("prove", manifest.id.as_str(), "there is no place to restore to"))
+            }
+            (Level::Contents, _) => {
+                self.artefact_contents(manifest).await?;
+                self.object_contents(manifest).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn is_damaged(&self, artefact: &Artefact) -> bool {
+        artefact.parts.iter().any(|part| self.damaged.contains(&part.path))
     }
 
     /// Holds the digests in SHA256SUMS against those in the manifest, and answers the list where it is one.
@@ -178,6 +178,9 @@ impl<'a> Run<'a> {
         let repository = self.context.repository.clone();
         let mut checked = std::pin::pin!(repository.check_parts(parts, depth));
         while let Some((part, result)) = checked.next().await {
+            if result.as_ref().is_err_and(|error| error.kind == ErrorKind::Damaged) {
+                self.damaged.insert(part.path.clone());
+            }
             self.judge(part.path.as_str(), result)?;
             self.verified.bytes += part.size;
             self.context.progress.advance(1, part.size);
@@ -217,6 +220,7 @@ impl<'a> Run<'a> {
             let mut packs = Vec::new();
             for pack in chunk {
                 match pack {
+                    Ok(pack) if !sample::takes(self.verified.sample, &pack.name) => {}
                     Ok(pack) => packs.push(pack),
                     // The list itself is damaged, which its own check has told; the packs behind it cannot be known.
                     Err(error) => {
@@ -253,7 +257,7 @@ impl<'a> Run<'a> {
     /// object is read, those that are whole again are no finding, and those that are not become one themselves.
     async fn found_pack(&mut self, pack: &str, reason: &str) -> Result<()> {
         let (context, path) = (self.context, layout::pack(pack));
-        if self.verified.level == Level::Contents && self.replacements.any(pack).await? {
+        if self.verified.level >= Level::Contents && self.replacements.any(pack).await? {
             context.progress.note(&format!("{path}: {reason}; what lay in it is looked for where it was stored again"));
             return Ok(());
         }
@@ -295,11 +299,17 @@ impl<'a> Run<'a> {
     async fn object_contents(&mut self, manifest: &Manifest) -> Result<()> {
         let Some(files) = &manifest.files else { return Ok(()) };
         let repository = self.context.repository.clone();
+        let taken = self.verified.sample;
         let rows = read_index(&repository, files.segments.clone());
+        let rows =
+            rows.filter(|row| std::future::ready(row.as_ref().map_or(true, |row| sample::takes_row(taken, row))));
         let mut fetched = std::pin::pin!(read_sound(&repository, &self.replacements, rows, GETS));
         while let Some(item) = fetched.next().await {
             match item {
-                Ok(Fetched::Whole(..)) => self.verified.objects += 1,
+                Ok(Fetched::Whole(row, _)) => {
+                    self.verified.objects += 1;
+                    self.verified.object_bytes += row.size;
+                }
                 Ok(Fetched::Large(row)) => {
                     let mut result = drain(read_object(&repository, &row)).await;
                     if result.as_ref().is_err_and(|error| error.kind == ErrorKind::Damaged)
@@ -308,6 +318,7 @@ impl<'a> Run<'a> {
                         result = Ok(());
                     }
                     self.verified.objects += 1;
+                    self.verified.object_bytes += row.size;
                     self.judge(&format!("{}/{}", row.source, row.key), result)?;
                 }
                 Ok(Fetched::Failed(row, error)) => self.judge(&format!("{}/{}", row.source, row.key), Err(error))?,

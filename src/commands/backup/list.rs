@@ -1,6 +1,7 @@
 //! `dcs backup list`
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::commands::{Outcome, Session};
@@ -8,6 +9,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::format;
 use crate::model::{BackupId, BackupKind, Manifest};
+use crate::repository::evidence::Proof;
 use crate::repository::{ErrorKind, RepositoryError};
 use crate::ui::Table;
 
@@ -26,6 +28,8 @@ struct Row {
     /// Bytes of the live data, before compression.
     bytes: u64,
     note: Option<String>,
+    /// Whether it was shown to restore.
+    proof: Proof,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -43,6 +47,7 @@ impl Row {
             bytes: files.map_or(0, |files| files.bytes) + dumps + config,
             databases: manifest.databases.into_iter().map(|database| database.name).collect(),
             note: manifest.note,
+            proof: Proof::Never,
             id: manifest.id,
             error: None,
         }
@@ -59,6 +64,7 @@ impl Row {
             objects: 0,
             bytes: 0,
             note: None,
+            proof: Proof::Never,
             error: Some(error.to_string()),
         }
     }
@@ -72,6 +78,15 @@ pub(super) fn state(manifest: &Manifest) -> &'static str {
         "good"
     } else {
         "problems"
+    }
+}
+
+/// The day of the last proof.
+fn proven(proof: &Proof) -> String {
+    match proof {
+        Proof::Never => "never".to_owned(),
+        Proof::Proven { at } => at.to_zoned(TimeZone::UTC).date().to_string(),
+        Proof::Failed { .. } => "FAILED".to_owned(),
     }
 }
 
@@ -89,11 +104,16 @@ pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
             }
         }
     }
-    let mut table = Table::new(["backup", "state", "databases", "objects", "size"]);
+    let mut proofs = repository.proofs().await?;
+    for row in &mut rows {
+        row.proof = proofs.remove(&row.id).unwrap_or_default();
+    }
+    let mut table = Table::new(["backup", "state", "databases", "objects", "size", "proven"]);
     for row in &rows {
         let databases = if row.databases.is_empty() { "-".to_owned() } else { row.databases.join(",") };
         let objects = row.objects.to_string();
-        table.row([row.id.to_string(), row.state.to_owned(), databases, objects, format::bytes(row.bytes)]);
+        let (bytes, proven) = (format::bytes(row.bytes), proven(&row.proof));
+        table.row([row.id.to_string(), row.state.to_owned(), databases, objects, bytes, proven]);
     }
     if rows.is_empty() {
         session.ui().note("there are no backups yet; make one: `dcs backup complete`");

@@ -1,16 +1,19 @@
 //! `dcs backup show`
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::list::state;
 use super::summary_line;
 use crate::commands::restore::choose;
 use crate::commands::{Outcome, Session};
 use crate::exit::ExitCode;
-use crate::model::Manifest;
+use crate::model::{Evidence, Manifest, format};
 use crate::repository::Selector;
+use crate::repository::evidence::Proof;
 
 /// Show what a backup holds, and what went wrong in it
 #[derive(Debug, Args)]
@@ -23,15 +26,44 @@ pub struct ShowArgs {
 pub(super) async fn run(args: ShowArgs, session: &Session) -> Outcome {
     let repository = session.repository(true).await?;
     let manifest = choose(session, &repository, &args.id, "anything", |_| true).await?;
-    session.ui().answer(&text(&manifest), &manifest)?;
+    let (proof, evidence) = repository.proof(&manifest.id).await?;
+    let shown = text(&manifest, &told(&proof, evidence.as_ref()));
+    session.ui().answer(&shown, &Answer { manifest: &manifest, proof, evidence })?;
     Ok(ExitCode::Done)
 }
 
-fn text(manifest: &Manifest) -> String {
+/// The manifest, and what became of the backup since.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+    proof: Proof,
+    evidence: Option<Evidence>,
+}
+
+fn told(proof: &Proof, evidence: Option<&Evidence>) -> String {
+    match (proof, evidence) {
+        (Proof::Never, _) => "never".to_owned(),
+        (Proof::Proven { at }, None) => at.to_string(),
+        (Proof::Proven { at }, Some(evidence)) => {
+            format!("{at} in {}", format::duration(Duration::from_secs_f64(evidence.seconds())))
+        }
+        (Proof::Failed { at, level }, evidence) => {
+            let first = evidence.and_then(|evidence| evidence.findings.first());
+            let first = first.map_or_else(String::new, |finding| {
+                format!(": {}: {}", finding.subject.escape_debug(), finding.reason)
+            });
+            format!("FAILED verification of {level}, {at}{first}")
+        }
+    }
+}
+
+fn text(manifest: &Manifest, proven: &str) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name:<10} {value}").ok();
     line("backup", manifest.id.as_str());
     line("state", state(manifest));
+    line("proven", proven);
     line("host", &manifest.host);
     line("started", &manifest.started_at.to_string());
     line("finished", &manifest.finished_at.to_string());

@@ -20,13 +20,13 @@ use crate::steps::target::{State, compare};
 use crate::steps::{Context, Result, StepError};
 
 /// Gets from packs at once; each holds about 16 MiB.
-const GETS: usize = 3;
+pub(super) const GETS: usize = 3;
 /// Content that was read and is not yet written. A large object, of which only parts are in memory, counts as no more
 /// than half of it.
 const KIBIBYTES: u32 = 32 << 10;
 
 /// What passes from reading to writing.
-type Read = (std::result::Result<Fetched, RepositoryError>, OwnedSemaphorePermit);
+pub(super) type Read = (std::result::Result<Fetched, RepositoryError>, OwnedSemaphorePermit);
 
 /// Carries the plan out. Run again after an interruption, it goes on: what is back counts as the same.
 pub async fn execute(context: &Context, plan: FilesRestorePlan) -> Result<FilesRestored> {
@@ -126,7 +126,7 @@ fn to_write<'a>(
 }
 
 /// Hands over what is read, as far as there is room for it.
-async fn read(
+pub(super) async fn read(
     fetched: impl Stream<Item = std::result::Result<Fetched, RepositoryError>> + Send,
     sender: mpsc::Sender<Read>,
 ) {

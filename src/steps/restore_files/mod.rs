@@ -21,14 +21,17 @@ use crate::repository::{ErrorKind, RepositoryError};
 mod displace;
 mod execute;
 mod mirror;
+mod rehearse;
 mod report;
 mod selection;
 mod write;
 
 pub use displace::Trash;
 pub use execute::execute;
+pub(in crate::steps) use rehearse::{Rehearsal, Rehearsed};
 pub use report::FilesRestored;
 pub use selection::{InvalidOnly, Only, Selection};
+pub(in crate::steps) use write::damage_behind;
 
 /// What to restore, and how.
 #[derive(Clone, Default)]

@@ -212,7 +212,7 @@ fn precondition(place: &Place, found: Option<&ObjectInfo>, kind: Option<FileKind
     }
 }
 
-fn problem(row: &IndexRow, reason: impl ToString) -> Problem {
+pub(super) fn problem(row: &IndexRow, reason: impl ToString) -> Problem {
     Problem::new(format!("{}/{}", row.source, row.key.as_str().escape_debug()), reason)
 }
 
@@ -225,7 +225,7 @@ fn is_of_one_object(error: &StoreError) -> bool {
 }
 
 /// The damage of the backup that an error comes of, wherever it lies in the chain of causes.
-fn damage_behind(error: &StepError) -> Option<&RepositoryError> {
+pub(in crate::steps) fn damage_behind(error: &StepError) -> Option<&RepositoryError> {
     let is_damage = |error: &&RepositoryError| error.kind == RepositoryKind::Damaged;
     if let StepError::Repository(error) = error {
         return Some(error).filter(is_damage);
