@@ -42,7 +42,7 @@ requests() {
 # measure NAME COMMAND...: appends seconds, CPU seconds, peak MiB and requests to $scratch/measured/NAME; what it says is shown only
 # when it fails
 measure() {
-    local name=$1 before after
+    local to=$1 before after
     shift
     before=$(requests)
     /usr/bin/time -o "$scratch/time" -f '%e %U %S %M' -- "$@" >"$scratch/out" 2>&1 || {
@@ -51,7 +51,7 @@ measure() {
     }
     after=$(requests)
     tail -n 1 "$scratch/time" | awk -v requests="$((after - before))" \
-        '{ printf "%.2f %.2f %.0f %d\n", $1, $2 + $3, $4 / 1024, requests }' >>"$scratch/measured/$name"
+        '{ printf "%.2f %.2f %.0f %d\n", $1, $2 + $3, $4 / 1024, requests }' >>"$scratch/measured/$to"
 }
 
 # median NAME COLUMN: 1 seconds, 2 CPU seconds, 3 peak MiB, 4 requests
