@@ -2227,7 +2227,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__complete)
-            opts="-n -q -v -h -V --at --skip-damaged --store --database --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --skip-damaged --store --database --no-owner --assume-space --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2281,7 +2281,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__db)
-            opts="-n -q -v -h -V --at --only --store --database --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --only --into --table --schema --schema-only --undo --run --store --database --no-owner --assume-space --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2292,6 +2292,26 @@ _dcs() {
                     return 0
                     ;;
                 --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schema)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -537,6 +537,11 @@ complete -c dcs -n "__fish_dcs_using_subcommand check" -s h -l help -d 'Print he
 complete -c dcs -n "__fish_dcs_using_subcommand check" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l into -d 'Restore one database into a new one of this name on the same server, and touch nothing live' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l table -d 'With `--into`: bring the rows of this table only, without indexes and constraints; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l schema -d 'With `--into`: bring the rows of this schema\'s tables only; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l undo -d 'Put back what a restore displaced, of these databases; without a name, all that the last restore displaced' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l run -d 'With `--undo`: what this run displaced, instead of what was displaced last; RUN as in NAME__before_RUN' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
@@ -548,6 +553,9 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l color -d 'Whether
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l schema-only -d 'With `--into`: bring all definitions and no rows'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l no-owner -d 'Let everything belong to the role that restores, with no rights for others: roles of the backup are not needed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l assume-space -d 'Do not look whether the PostgreSQL server has room'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l yes -d 'Do not ask'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
@@ -597,6 +605,8 @@ always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l skip-damaged -d 'Restore all the rest where something of the files is missing or damaged; ends in 4 all the same'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l no-owner -d 'Let everything belong to the role that restores, with no rights for others: roles of the backup are not needed'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l assume-space -d 'Do not look whether the PostgreSQL server has room'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l yes -d 'Do not ask'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'

@@ -158,6 +158,14 @@ fn step(error: &StepError) -> Option<Verdict> {
             let code = if code == ExitCode::Refused { ExitCode::Database } else { code };
             Some((code, hints(&["Mend the cause and run the same command again: it restores the rest."])))
         }
+        StepError::Hook { which: "after", .. } => Some((
+            ExitCode::Problems,
+            hints(&["The databases are restored: run by hand what `after` in [restore] was to do."]),
+        )),
+        StepError::Hook { .. } => Some((
+            ExitCode::Failed,
+            hints(&["No database was touched. Mend `before` in [restore], and run the same command again."]),
+        )),
         StepError::Io { .. } => Some((ExitCode::Failed, Vec::new())),
     }
 }

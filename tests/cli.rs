@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "cli/confirmed.rs"]
+mod confirmed;
 #[path = "cli/damaged.rs"]
 mod damaged;
 #[path = "cli/deletions.rs"]

@@ -18,6 +18,8 @@ mod restores;
 mod support;
 #[path = "database_live/swaps.rs"]
 mod swaps;
+#[path = "database_live/undos.rs"]
+mod undos;
 
 async fn scratch(stem: &str) -> Option<Scratch> {
     Some(Scratch::create(&support::postgres()?, stem).await)

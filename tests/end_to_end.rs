@@ -7,10 +7,14 @@ use system::{LiveDatabase, Size, State, System, assert_same};
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "end_to_end/hooked.rs"]
+mod hooked;
 #[path = "end_to_end/interrupted.rs"]
 mod interrupted;
 #[path = "end_to_end/live.rs"]
 mod live;
+#[path = "end_to_end/parts.rs"]
+mod parts;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "end_to_end/reclaimed.rs"]
@@ -18,6 +22,8 @@ mod reclaimed;
 mod support;
 #[path = "support/system.rs"]
 mod system;
+#[path = "end_to_end/undone.rs"]
+mod undone;
 
 /// One test of a scenario on folders and SQLite, one on an S3 server and PostgreSQL.
 macro_rules! on_both {

@@ -285,7 +285,7 @@ fn every_key_that_the_example_comments_out_is_one_that_dcs_takes() {
 #[test]
 fn the_example_shows_every_key_there_is() {
     let shown: toml::Table = uncommented(EXAMPLE).parse().unwrap();
-    for section in ["stores.live", "databases.dream", "items.books", "trash", "backup"] {
+    for section in ["stores.live", "databases.dream", "items.books", "trash", "backup", "restore"] {
         let table = section.split('.').fold(&shown, |table, name| table[name].as_table().unwrap());
         let mut keys: BTreeSet<String> = table.keys().cloned().collect();
         if section == "stores.live" {

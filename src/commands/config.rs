@@ -58,6 +58,8 @@ struct Shown {
     config: Vec<std::path::PathBuf>,
     capture: Vec<String>,
     compression: String,
+    before_restore: Option<String>,
+    after_restore: Option<String>,
 }
 
 fn show(session: &Session) -> Outcome {
@@ -75,6 +77,8 @@ fn show(session: &Session) -> Outcome {
         config: settings.backup.config.clone(),
         capture: settings.backup.capture.clone(),
         compression: settings.backup.compression.to_string(),
+        before_restore: settings.restore.before.clone(),
+        after_restore: settings.restore.after.clone(),
     };
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12} {value}\n"));
@@ -87,6 +91,8 @@ fn show(session: &Session) -> Outcome {
     shown.config.iter().for_each(|path| line("config", path.display().to_string()));
     shown.capture.iter().for_each(|command| line("capture", command.clone()));
     line("compression", shown.compression.clone());
+    shown.before_restore.iter().for_each(|command| line("before", command.clone()));
+    shown.after_restore.iter().for_each(|command| line("after", command.clone()));
     session.ui().answer(&text, &shown)?;
     Ok(ExitCode::Done)
 }

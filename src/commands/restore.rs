@@ -7,11 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::Session;
 use super::open::Places;
+use crate::database::RestoreChoices;
 use crate::error::CommandError;
 use crate::model::manifest::Origins;
 use crate::model::{BackupId, Manifest};
 use crate::repository::{Repository, Selector};
 use crate::settings::{DatabaseSettings, StoreSettings};
+use crate::steps::restore_database::DatabaseRestorePlan;
 
 /// Which backup to restore from.
 #[derive(Debug, Args)]
@@ -64,11 +66,26 @@ pub(super) async fn choose(
 
 /// Shows what a restore will do: a dry run's answer, else a word to whoever looks on.
 pub(super) fn show(session: &Session, id: &BackupId, plan: &str, dry_run: bool) -> Result<(), CommandError> {
+    show_with_databases(session, id, plan, &[], dry_run)
+}
+
+/// The same, with what scripts want to know of databases.
+pub(super) fn show_with_databases(
+    session: &Session,
+    id: &BackupId,
+    plan: &str,
+    databases: &[DatabaseRestorePlan],
+    dry_run: bool,
+) -> Result<(), CommandError> {
     if !dry_run {
         session.ui().note(plan);
         return Ok(());
     }
-    session.ui().answer(&plan, &serde_json::json!({ "backup": id, "plan": plan.lines().collect::<Vec<_>>() }))
+    let mut json = serde_json::json!({ "backup": id, "plan": plan.lines().collect::<Vec<_>>() });
+    if !databases.is_empty() {
+        json["databases"] = serde_json::json!(databases.iter().map(DatabaseRestorePlan::told).collect::<Vec<_>>());
+    }
+    session.ui().answer(&plan, &json)
 }
 
 /// Other places to restore to than those of the configuration or of the backup.
@@ -94,6 +111,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Targets {
+    /// Whether a database's place is given here.
+    pub(super) fn names_databases(&self) -> bool {
+        !self.databases.is_empty()
+    }
+
     /// Lays these places over the configuration's and the backup's.
     pub(super) fn places(&self, origins: &Origins, session: &Session) -> Result<Places, CommandError> {
         let environment = &session.settings()?.environment;
@@ -105,6 +127,24 @@ impl Targets {
             places.databases.insert(name.clone(), DatabaseSettings::parse(name, url, environment)?);
         }
         Ok(places)
+    }
+}
+
+/// How databases are loaded.
+#[derive(Debug, Args)]
+pub(super) struct Loading {
+    /// Let everything belong to the role that restores, with no rights for others: roles of the backup are not needed
+    #[arg(long)]
+    no_owner: bool,
+
+    /// Do not look whether the PostgreSQL server has room
+    #[arg(long)]
+    assume_space: bool,
+}
+
+impl Loading {
+    pub(super) fn choices(&self) -> RestoreChoices {
+        RestoreChoices { no_owner: self.no_owner, assume_space: self.assume_space, ..RestoreChoices::default() }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::restore::{Choice, Targets, choose, show};
+use super::restore::{Choice, Loading, Targets, choose, show_with_databases};
 use super::{Outcome, Session, restore_db};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
@@ -33,6 +33,9 @@ pub struct RestoreCompleteArgs {
 
     #[command(flatten)]
     targets: Targets,
+
+    #[command(flatten)]
+    loading: Loading,
 
     /// Unpack the configuration into this folder instead of ./dcs-restored-ID
     #[arg(long, value_name = "FOLDER", env = "DCS_CONFIG_TO")]
@@ -93,9 +96,10 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     }
 
     // Plan everything, show it, ask.
+    let choices = args.loading.choices();
     let mut databases = Vec::new();
     for component in &manifest.databases {
-        databases.push(restore_database::plan(&context, component).await?);
+        databases.push(restore_database::plan(&context, component, choices.clone()).await?);
     }
     let files = match &manifest.files {
         Some(files) => {
@@ -114,14 +118,17 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     if manifest.config.is_some() {
         write!(shown, "  configuration to {} for review", folder.display()).ok();
     }
-    show(session, &manifest.id, &shown, args.dry_run)?;
+    show_with_databases(session, &manifest.id, &shown, &databases, args.dry_run)?;
     files.as_ref().map_or(Ok(()), restore_files::FilesRestorePlan::check)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
-    let displaces = databases.iter().any(|plan| plan.plan.displaces_live)
-        || files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
-    session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
+    let displaced = restore_db::displaced(&databases);
+    if displaced.is_empty() {
+        let displaces = files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
+        session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
+    }
+    session.ui().confirm_name(args.yes, "restore over the live system", &displaced, &manifest.id).await?;
 
     // Check every byte of dumps and configuration before anything is touched.
     let mut checked = manifest.clone();
@@ -129,7 +136,8 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     verify::require_intact(&context, &checked).await?;
 
     // Restore: databases beside the live ones, objects, then the swap.
-    let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged };
+    let hooks = session.hooks(Some(&manifest.id), databases.iter().map(|plan| plan.name().to_owned()).collect())?;
+    let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged, hooks };
     let restored = restore::execute(&context, plan).await?;
     let config = match &manifest.config {
         Some(component) if restored.held_back.is_empty() => {
@@ -154,6 +162,9 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     session.ui().report(&text, &answer)?;
     if !restored.held_back.is_empty() {
         return Err(not_swapped(&restored, &manifest.id));
+    }
+    if let Some(error) = restored.after {
+        return Err(error.into());
     }
     if manifest.incomplete {
         let message = format!("the backup {} is incomplete, and what it lacks was not restored", manifest.id);

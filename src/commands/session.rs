@@ -1,21 +1,24 @@
 //! What a run has in hand: its options, its settings, what it opened, and what it must give back at the end.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::Outcome;
 use super::open::{self, Places};
 use crate::cli::Global;
 use crate::cli::passwords::hide_passwords;
+use crate::database::Database;
 use crate::database::scratch::{Scratch, ScratchOptions};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::{BackupId, FileSource, RunId, SourceName};
 use crate::repository::Repository;
 use crate::repository::locks::{self, Holder, Lease, Lock, Locks, Want};
-use crate::settings::{Environment, RepositoryTarget, Settings, host_name, user_name};
+use crate::settings::{Environment, RepositoryTarget, Settings, SettingsError, host_name, user_name};
 use crate::steps::Context;
 use crate::steps::files::WatchedTrash;
+use crate::steps::hooks::Hooks;
 use crate::steps::restore_files::Trash;
 use crate::store::{ErrorKind, ObjectStore, transfer};
 use crate::trash::TrashBucket;
@@ -71,9 +74,54 @@ impl Session {
         if let Some(settings) = self.settings.get() {
             return Ok(settings);
         }
-        let environment = Environment::from_process();
-        let settings = Settings::load(self.global.config.as_deref(), self.global.repo.as_deref(), environment)?;
+        let settings = self.load()?;
         Ok(self.settings.get_or_init(|| settings))
+    }
+
+    /// The settings, or, where there is no configuration at all, the environment alone: for what options say whole.
+    pub fn settings_or_none(&self) -> Result<&Settings, CommandError> {
+        if let Some(settings) = self.settings.get() {
+            return Ok(settings);
+        }
+        let settings = match self.load() {
+            Err(SettingsError::Missing { .. }) => {
+                Settings { environment: Environment::from_process(), ..Settings::default() }
+            }
+            settings => settings?,
+        };
+        Ok(self.settings.get_or_init(|| settings))
+    }
+
+    fn load(&self) -> Result<Settings, SettingsError> {
+        Settings::load(self.global.config.as_deref(), self.global.repo.as_deref(), Environment::from_process())
+    }
+
+    /// The spool folder, made where there is none.
+    pub fn spool(&self) -> Result<PathBuf, CommandError> {
+        let spool = self.settings()?.spool();
+        open::make_spool(&spool)?;
+        Ok(spool)
+    }
+
+    /// What the configuration runs around the swap of databases.
+    pub fn hooks(&self, backup: Option<&BackupId>, databases: Vec<String>) -> Result<Hooks, CommandError> {
+        let settings = self.settings()?;
+        let restore = settings.restore.clone();
+        Ok(Hooks {
+            timeout: restore.hook_timeout(),
+            before: restore.before,
+            after: restore.after,
+            secrets: settings.environment.secrets(),
+            run: self.run.clone(),
+            backup: backup.cloned(),
+            databases,
+        })
+    }
+
+    /// A live database; nothing is connected yet.
+    pub fn database(&self, name: &str, places: &Places) -> Result<Arc<dyn Database>, CommandError> {
+        let settings = self.settings()?;
+        open::database(&places.database(name, settings)?, settings)
     }
 
     pub fn repository_target(&self) -> Result<RepositoryTarget, CommandError> {
@@ -128,8 +176,8 @@ impl Session {
             context.stores.insert(name, open::store(&found, dry_run)?);
         }
         for name in databases {
-            let found = places.database(&name, settings)?;
-            context.databases.insert(name, open::database(&found, settings)?);
+            let database = self.database(&name, places)?;
+            context.databases.insert(name, database);
         }
         open::make_spool(&context.spool)?;
         Ok(context)

@@ -11,7 +11,9 @@ use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 use crate::model::manifest::DumpSelection;
 use crate::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
 
+mod choices;
 mod compare;
+mod displaced;
 pub mod error;
 mod items;
 mod postgres;
@@ -19,6 +21,8 @@ pub mod scratch;
 mod sqlite;
 mod tools;
 
+pub use choices::{Extent, RestoreChoices, SelectedTables};
+pub use displaced::{Affected, Connections, Displaced, UndoOptions, UndoPlan};
 pub use error::{DatabaseError, ErrorKind, Result};
 pub use postgres::{DumpWatcher, PostgresDatabase, PostgresOptions};
 pub use sqlite::SqliteDatabase;
@@ -49,6 +53,7 @@ pub struct RestoreOptions {
     /// SQL that makes the roles; only missing ones are made.
     pub globals: Option<String>,
     pub server: ServerInfo,
+    pub choices: RestoreChoices,
 }
 
 /// What a restore would do, known before anything is done.
@@ -56,6 +61,8 @@ pub struct RestoreOptions {
 pub struct RestorePlan {
     /// Whether there is a live database that will be displaced.
     pub displaces_live: bool,
+    /// What is live now, where there is something.
+    pub live: Option<Affected>,
     /// What the displaced one will be called.
     pub kept_as: Option<String>,
     /// Things the operator should know: rows newer than the backup, slots, subscriptions, missing role passwords.
@@ -93,6 +100,16 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// Drops what [`Self::begin_scratch`] made of these names in this run, once what is at work in it has ended, and what
     /// runs left that were killed. Never fails: what cannot be dropped is logged with its name.
     async fn sweep_scratch(&self, own: &[String], run: &RunId);
+
+    /// What restores and undos displaced of this database, the last first. Changes nothing.
+    async fn displaced(&self, run: &RunId) -> Result<Vec<Displaced>>;
+
+    /// Checks everything that putting it back needs, and tells what would happen. Changes nothing.
+    async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan>;
+
+    /// Lets what was displaced take the live one's place; answers what that is called now, if there was one.
+    /// After a crash either of the two answers by the live name.
+    async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>>;
 
     /// The row of an item, with `columns` as text; `None` where no row has this id, in exactly these characters: an id of
     /// `042` is not the number 42. A table or column that does not exist is `NotFound`, naming it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// `0 B`, `999 B`, `1.5 KiB`, `64.0 MiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -49,6 +51,15 @@ pub fn duration(duration: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `2026-11-20T02:00:00Z, 5 min 3 s ago`.
+pub fn moment(at: Timestamp) -> String {
+    let second = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    match Duration::try_from(Timestamp::now() - at) {
+        Ok(ago) => format!("{second}, {} ago", duration(ago)),
+        Err(_) => second.to_string(),
     }
 }
 

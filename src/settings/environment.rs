@@ -38,6 +38,13 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The names of variables that hold secrets.
+    pub fn secrets(&self) -> Vec<String> {
+        let is_secret =
+            |name: &&String| ["PASSWORD", "SECRET_ACCESS_KEY", "SESSION_TOKEN"].iter().any(|end| name.ends_with(end));
+        self.0.keys().filter(is_secret).cloned().collect()
+    }
+
     /// The folders of `PATH`, in order.
     pub fn search_path(&self) -> Vec<PathBuf> {
         self.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub items: BTreeMap<String, Items>,
     pub trash: Option<Trash>,
     pub backup: Option<Backup>,
+    pub restore: Option<Restore>,
     pub verify: Option<Verify>,
 }
 
@@ -112,6 +113,19 @@ pub(super) struct Backup {
     pub shrink_guard: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Restore {
+    /// Shell commands around the swap of databases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// How long each may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_timeout: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

@@ -51,6 +51,7 @@ pub struct Settings {
     /// By their kinds.
     pub items: BTreeMap<String, ItemKind>,
     pub backup: BackupSettings,
+    pub restore: RestoreSettings,
     pub verify: VerifySettings,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,
@@ -86,6 +87,21 @@ impl BackupSettings {
     /// How long what no backup names is kept after it was marked.
     pub fn grace(&self) -> Duration {
         self.grace.unwrap_or(DEFAULT_GRACE)
+    }
+}
+
+/// What to run around the swap of databases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestoreSettings {
+    pub before: Option<String>,
+    pub after: Option<String>,
+    hook_timeout: Option<Duration>,
+}
+
+impl RestoreSettings {
+    /// How long each hook may take.
+    pub fn hook_timeout(&self) -> Duration {
+        self.hook_timeout.unwrap_or(Duration::from_secs(600))
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::target::folder;
 use super::{
-    BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, Settings, SettingsError,
-    StoreSettings, file, items, verify,
+    BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, RestoreSettings, Settings,
+    SettingsError, StoreSettings, file, items, verify,
 };
 use crate::model::format::parse_duration;
 use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
@@ -58,6 +58,7 @@ impl Settings {
             settings.repository = Some(resolve_repository(backup, &settings)?);
             settings.backup = resolve_backup(backup, &settings)?;
         }
+        settings.restore = resolve_restore(raw.restore.as_ref())?;
         if let Some(folder) = &settings.state_dir
             && !folder.is_absolute()
         {
@@ -150,6 +151,16 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
         compression: compression(backup.compression.as_deref())?,
         shrink_guard: shrink_guard(backup.shrink_guard)?,
         grace: grace(backup.grace.as_deref())?,
+    })
+}
+
+fn resolve_restore(restore: Option<&file::Restore>) -> Result<RestoreSettings, SettingsError> {
+    let Some(restore) = restore else { return Ok(RestoreSettings::default()) };
+    let hook_timeout = restore.hook_timeout.as_deref().map(parse_duration).transpose();
+    Ok(RestoreSettings {
+        before: restore.before.clone(),
+        after: restore.after.clone(),
+        hook_timeout: hook_timeout.map_err(|reason| option("[restore].hook_timeout", reason))?,
     })
 }
 

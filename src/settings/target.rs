@@ -186,6 +186,30 @@ impl DatabaseSettings {
         Self::resolve(name, &raw, environment)
     }
 
+    /// Another database on the same server, or a file beside this one.
+    pub fn with_database(&self, database: &str) -> Result<Self, SettingsError> {
+        let invalid = |reason: String| option_error("--into", reason);
+        let renamed = |url: &str| -> Result<String, SettingsError> {
+            let url = PostgresUrl::parse(url, &Environment::default()).map_err(invalid)?;
+            Ok(PostgresUrl { database: database.to_owned(), ..url }.without_password())
+        };
+        Ok(match self {
+            _ if database.is_empty() => return Err(invalid("the name is empty".to_owned())),
+            Self::Postgres { url, password, tools, tools_url } => Self::Postgres {
+                url: renamed(url)?,
+                password: password.clone(),
+                tools: tools.clone(),
+                tools_url: tools_url.as_deref().map(renamed).transpose()?,
+            },
+            Self::Sqlite(_) if database.contains('/') => {
+                return Err(invalid(format!("{database:?} is no name of a file: it stays beside the live one")));
+            }
+            Self::Sqlite(SqliteSettings { path }) => {
+                Self::Sqlite(SqliteSettings { path: path.with_file_name(database) })
+            }
+        })
+    }
+
     /// The text that [`Self::parse`] takes; no secrets.
     pub fn location(&self) -> String {
         match self {
@@ -329,6 +353,19 @@ mod tests {
         };
         assert_eq!(url, "postgres://me@db:5432/x?sslmode=require");
         assert_eq!(password.unwrap().expose(), "se@cret");
+    }
+
+    #[test]
+    fn another_database_of_the_server_keeps_all_but_the_name() {
+        let environment = Environment::from_pairs([("PGPASSWORD", "secret")]);
+        let live = DatabaseSettings::parse("x", "postgres://me@db:5433/a?sslmode=require", &environment).unwrap();
+        let other = live.with_database("L\u{fc}k \"x\"/").unwrap();
+        let text = other.location();
+        assert_eq!(text, "postgres://me@db:5433/L%C3%BCk%20%22x%22%2F?sslmode=require");
+        assert_eq!(DatabaseSettings::parse("x", &text, &environment).unwrap(), other);
+        let file = DatabaseSettings::parse("x", "sqlite:/srv/a.db", &environment).unwrap();
+        assert_eq!(file.with_database("b.db").unwrap().location(), "sqlite:/srv/b.db");
+        assert!(file.with_database("../b.db").is_err() && live.with_database("").is_err());
     }
 
     #[test]

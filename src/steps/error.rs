@@ -38,6 +38,9 @@ pub enum StepError {
     /// A restore that failed when a part of it was in place already.
     #[error("the restore stopped half way, with {} restored", done.join(", "))]
     Halfway { done: Vec<String>, source: Box<Self> },
+    /// A command of the operator around a restore.
+    #[error("the hook `{which}` of the restore failed: {reason} (`{command}`)")]
+    Hook { which: &'static str, command: String, reason: String },
     #[error("cannot {attempted} {subject}: {source}")]
     Io { attempted: &'static str, subject: String, source: std::io::Error },
 }

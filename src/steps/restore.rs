@@ -1,8 +1,9 @@
 //! The restore of a whole system, in the order that keeps a way back at every line.
 
+use super::hooks::Hooks;
 use super::restore_database::{self, DatabaseRestorePlan, Restored};
 use super::restore_files::{self, FilesRestorePlan, FilesRestored};
-use super::{Context, Result};
+use super::{Context, Result, StepError};
 
 /// What a complete restore will do, planned component by component.
 pub struct CompletePlan {
@@ -10,6 +11,7 @@ pub struct CompletePlan {
     pub files: Option<FilesRestorePlan>,
     /// Whether the databases change places though files are damaged.
     pub skip_damaged: bool,
+    pub hooks: Hooks,
 }
 
 /// What it did.
@@ -18,6 +20,8 @@ pub struct CompleteRestored {
     /// Databases that were proven and not swapped in, because files turned out to be damaged.
     pub held_back: Vec<String>,
     pub files: Option<FilesRestored>,
+    /// Why the hook after the swap failed.
+    pub after: Option<StepError>,
 }
 
 /// Carries the plan out. Run again after any interruption, it finishes: objects that are back count as the same, and
@@ -43,11 +47,11 @@ pub async fn execute(context: &Context, plan: CompletePlan) -> Result<CompleteRe
     if !plan.skip_damaged && files.as_ref().is_some_and(|files| !files.is_undamaged()) {
         let held_back = proven.iter().map(|loaded| loaded.name().to_owned()).collect();
         restore_database::discard_all(proven).await;
-        return Ok(CompleteRestored { databases: Vec::new(), held_back, files });
+        return Ok(CompleteRestored { databases: Vec::new(), held_back, files, after: None });
     }
 
-    // 3. The databases change places last: their rows point to objects that are back by now.
+    // 3. The databases change places last, with the application stopped: their rows point to objects that are back by now.
     let done = files.iter().filter(|files| files.has_changed()).map(|_| "files".to_owned()).collect();
-    let databases = restore_database::swap_all(proven, done).await?;
-    Ok(CompleteRestored { databases, held_back: Vec::new(), files })
+    let swapped = restore_database::swap_all(proven, done, &plan.hooks).await?;
+    Ok(CompleteRestored { databases: swapped.done, held_back: Vec::new(), files, after: swapped.after })
 }

@@ -1,12 +1,17 @@
 //! Restores databases: load beside the live one, compare, then let the two change places.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::hooks::{Hooked, Hooks};
 use super::{Context, Result, StepError, store_text};
-use crate::database::{DatabaseError, ErrorKind, RestoreOptions, RestorePlan, RestoreSession};
+use crate::database::{
+    Affected, DatabaseError, ErrorKind, RestoreChoices, RestoreOptions, RestorePlan, RestoreSession,
+};
 use crate::model::format;
 use crate::model::manifest::{Artefact, DatabaseComponent};
 
@@ -19,20 +24,86 @@ pub struct DatabaseRestorePlan {
     pub plan: RestorePlan,
 }
 
+impl DatabaseRestorePlan {
+    /// As the configuration calls it.
+    pub fn name(&self) -> &str {
+        &self.component.name
+    }
+
+    pub fn told(&self) -> Told<'_> {
+        let (tables, rows) = contents(&self.component, &self.options.choices);
+        Told {
+            name: &self.component.name,
+            target: &self.target,
+            as_of: self.component.started_at,
+            tables,
+            rows,
+            dump_bytes: self.component.dump.stored_size(),
+            live: self.plan.live.as_ref(),
+            kept_as: self.plan.kept_as.as_deref(),
+            warnings: &self.plan.warnings,
+        }
+    }
+
+    /// What comes, and what it costs.
+    fn write_facts(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tables, rows) = contents(&self.component, &self.options.choices);
+        let (tables, rows) = (format::count(tables, "table"), format::count(rows, "row"));
+        let (dump, as_of) = (format::bytes(self.component.dump.stored_size()), self.component.started_at);
+        write!(formatter, "\n    backup  {tables}, {rows}, {dump}, of {}", format::moment(as_of))?;
+        let Some(live) = &self.plan.live else { return Ok(()) };
+        if let Some(size) = live.size_bytes {
+            write!(formatter, "\n    live    {}", format::bytes(size))?;
+        }
+        if !live.connections.is_empty() {
+            let told: Vec<String> = live.connections.iter().map(ToString::to_string).collect();
+            let count = format::count(live.connection_count(), "connection");
+            write!(formatter, "\n    cuts    {count}: {}", told.join(", "))?;
+        }
+        let kept = self.plan.kept_as.as_deref().unwrap_or_default();
+        write!(
+            formatter,
+            "\n    note: what was written since {as_of:.0} is lost from the live name, and kept in {kept}"
+        )
+    }
+}
+
+/// Tables with rows, and their rows.
+fn contents(component: &DatabaseComponent, choices: &RestoreChoices) -> (u64, u64) {
+    let tables = || choices.extent.tables(&component.fingerprint);
+    (tables().count() as u64, tables().map(|table| table.rows).sum())
+}
+
 impl fmt::Display for DatabaseRestorePlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = format::count(self.component.fingerprint.rows(), "row");
+        let (_, rows) = contents(&self.component, &self.options.choices);
+        let rows = format::count(rows, "row");
         write!(formatter, "database {} ({rows}) to {}", self.component.name, self.target)?;
         match (&self.plan.kept_as, self.plan.displaces_live) {
             (Some(name), _) => write!(formatter, "; the live one is kept as {name}")?,
             (None, true) => write!(formatter, "; the live one is replaced")?,
             (None, false) => write!(formatter, "; there is no live one")?,
         }
+        self.write_facts(formatter)?;
         for warning in &self.plan.warnings {
             write!(formatter, "\n    note: {warning}")?;
         }
         Ok(())
     }
+}
+
+/// The plan for scripts.
+#[derive(Debug, Serialize)]
+pub struct Told<'a> {
+    name: &'a str,
+    target: &'a str,
+    as_of: Timestamp,
+    tables: u64,
+    rows: u64,
+    dump_bytes: u64,
+    live: Option<&'a Affected>,
+    kept_as: Option<&'a str>,
+    warnings: &'a [String],
 }
 
 /// A database that answers with the backup's contents.
@@ -42,6 +113,9 @@ pub struct Restored {
     pub target: String,
     pub tables: u64,
     pub rows: u64,
+    /// Whether the database is a new one beside the live one.
+    #[serde(skip)]
+    is_new: bool,
     /// What the displaced database is called now.
     pub kept_as: Option<String>,
 }
@@ -49,7 +123,8 @@ pub struct Restored {
 impl fmt::Display for Restored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tables, rows) = (format::count(self.tables, "table"), format::count(self.rows, "row"));
-        write!(formatter, "restored database {}: {tables}, {rows}, as counted in the backup", self.name)?;
+        let into = if self.is_new { format!(" into {}", self.target) } else { String::new() };
+        write!(formatter, "restored database {}{into}: {tables}, {rows}, as counted in the backup", self.name)?;
         match &self.kept_as {
             Some(name) => write!(formatter, "; the old one is kept as {name}"),
             None => Ok(()),
@@ -58,15 +133,24 @@ impl fmt::Display for Restored {
 }
 
 /// Checks everything that restoring a database needs. Changes nothing.
-pub async fn plan(context: &Context, component: &DatabaseComponent) -> Result<DatabaseRestorePlan> {
+pub async fn plan(
+    context: &Context,
+    component: &DatabaseComponent,
+    choices: RestoreChoices,
+) -> Result<DatabaseRestorePlan> {
     let database = context.database(&component.name)?;
     if database.engine() != component.server.engine {
         let reason =
             format!("the backup is of {}, {} is {}", component.server.engine, database.describe(), database.engine());
         return Err(StepError::refused("restore database", &component.name, reason));
     }
-    let options = options(context, component).await?;
+    let options = RestoreOptions { choices, ..options(context, component).await? };
     let plan = database.plan_restore(&options).await?;
+    if options.choices.must_be_new && plan.displaces_live {
+        let reason = format!("{} exists, and only a new one is wanted", database.describe());
+        return Err(StepError::refused("restore database", &component.name, reason)
+            .with_hint("Choose another name with `--into`, or drop that database first."));
+    }
     Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan })
 }
 
@@ -78,6 +162,7 @@ pub(super) async fn options(context: &Context, component: &DatabaseComponent) ->
         properties: read_text(context, component.properties.as_ref()).await?,
         globals: read_text(context, component.globals.as_ref()).await?,
         server: component.server.clone(),
+        choices: RestoreChoices::default(),
     })
 }
 
@@ -93,6 +178,7 @@ pub struct Proven {
     session: Box<dyn RestoreSession>,
     component: DatabaseComponent,
     target: String,
+    choices: RestoreChoices,
 }
 
 impl Proven {
@@ -103,9 +189,13 @@ impl Proven {
 }
 
 /// Restores all: every one is loaded and proven before the first live one is touched.
-pub async fn execute(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Restored>> {
+pub async fn execute(
+    context: &Context,
+    plans: Vec<DatabaseRestorePlan>,
+    hooks: &Hooks,
+) -> Result<Hooked<Vec<Restored>>> {
     let proven = prove_all(context, plans).await?;
-    swap_all(proven, Vec::new()).await
+    swap_all(proven, Vec::new(), hooks).await
 }
 
 /// Loads and compares every database beside its live one. On an error the side databases are dropped again.
@@ -130,9 +220,21 @@ pub async fn discard_all(proven: Vec<Proven>) {
     }
 }
 
+/// Between the hooks, lets each proven database take its live one's place. Where there is none to take a place, no hook
+/// runs.
+pub async fn swap_all(proven: Vec<Proven>, done: Vec<String>, hooks: &Hooks) -> Result<Hooked<Vec<Restored>>> {
+    if proven.iter().all(|loaded| loaded.choices.must_be_new) {
+        return Ok(Hooked { done: swap_each(proven, done).await?, after: None });
+    }
+    // Given up by one of the two, and by one only.
+    let proven = Mutex::new(proven);
+    let take = || std::mem::take(&mut *proven.lock().unwrap_or_else(PoisonError::into_inner));
+    hooks.around(async { swap_each(take(), done).await }, async { discard_all(take()).await }).await
+}
+
 /// Lets each proven database take its live one's place. A crash between two leaves some old and some new, each whole;
 /// the same command again restores the rest. `done` names what else is restored already.
-pub async fn swap_all(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Restored>> {
+async fn swap_each(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Restored>> {
     let mut restored = Vec::new();
     let mut waiting = proven.into_iter();
     while let Some(loaded) = waiting.next() {
@@ -144,9 +246,11 @@ pub async fn swap_all(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<
             }
         };
         done.push(format!("database {}", loaded.component.name));
+        let (tables, rows) = contents(&loaded.component, &loaded.choices);
         restored.push(Restored {
-            tables: loaded.component.fingerprint.tables.len() as u64,
-            rows: loaded.component.fingerprint.rows(),
+            tables,
+            rows,
+            is_new: loaded.choices.must_be_new,
             name: loaded.component.name,
             target: loaded.target,
             kept_as,
@@ -162,7 +266,7 @@ async fn prove(context: &Context, plan: DatabaseRestorePlan) -> Result<Proven> {
     let loaded = load(context, session.as_mut(), &component).await;
     context.progress.end();
     match loaded {
-        Ok(()) => Ok(Proven { session, component, target: plan.target }),
+        Ok(()) => Ok(Proven { session, component, target: plan.target, choices: plan.options.choices }),
         Err(error) => {
             session.discard().await;
             Err(error)
@@ -276,8 +380,9 @@ mod tests {
             session: Box::new(Side { name, fails: name == failing, log: log.clone() }),
             component: component(name),
             target: name.to_owned(),
+            choices: RestoreChoices::default(),
         });
-        let error = swap_all(proven.into(), done).await.unwrap_err();
+        let error = swap_each(proven.into(), done).await.unwrap_err();
         let log = log.lock().unwrap().clone();
         (error.into(), log)
     }

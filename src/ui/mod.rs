@@ -77,17 +77,48 @@ impl Ui {
         if yes {
             return Ok(());
         }
-        let refused = |message: &str| CommandError::new(ExitCode::Refused, message);
-        if !io::stdin().is_terminal() {
-            return Err(refused("a confirmation is missing and there is no terminal to ask on; nothing was changed")
-                .hint("Look at the plan with `--dry-run`, then say `--yes`."));
-        }
-        stderr(&format!("{question} [y/N] "));
-        let read = || io::stdin().lock().lines().next().transpose().ok().flatten();
-        match line(read).await.as_deref().map(str::trim) {
-            Some("y" | "Y" | "yes" | "Yes") => Ok(()),
-            _ => Err(refused("not confirmed; nothing was changed").hint("Say `--yes` to carry the plan out.")),
-        }
+        let is_yes = |answer: &str| matches!(answer, "y" | "Y" | "yes" | "Yes");
+        ask(&format!("{question} [y/N] "), is_yes, "Say `--yes` to carry the plan out.").await
+    }
+
+    /// Asks before live databases are replaced: whoever types a name has read which it is. Of several, `all` is typed,
+    /// the name of what replaces them; of none there is nothing to ask.
+    pub async fn confirm_name(
+        &self,
+        yes: bool,
+        doing: &str,
+        names: &[&str],
+        all: &(dyn Display + Sync),
+    ) -> Result<(), CommandError> {
+        let wanted = match names {
+            [] => return Ok(()),
+            _ if yes => return Ok(()),
+            [name] => (*name).to_owned(),
+            _ => all.to_string(),
+        };
+        let question = format!("To {doing}, type {wanted}: ");
+        let hint = format!("Type {wanted}, or say `--yes`, to carry the plan out.");
+        ask(&question, |answer| answer == wanted, &hint).await
+    }
+}
+
+/// Puts a question, and refuses unless the answer is the right one.
+async fn ask(question: &str, is_right: impl Fn(&str) -> bool, hint: &str) -> Result<(), CommandError> {
+    let refused = |message: &str| CommandError::new(ExitCode::Refused, message);
+    if !io::stdin().is_terminal() {
+        return Err(refused("a confirmation is missing and there is no terminal to ask on; nothing was changed")
+            .hint("Look at the plan with `--dry-run`, then say `--yes`."));
+    }
+    stderr(question);
+    let read = || io::stdin().lock().lines().next().transpose().ok().flatten();
+    let answer = line(read).await;
+    if !io::stderr().is_terminal() {
+        // Whoever typed it ended the line on the terminal only.
+        stderr("\n");
+    }
+    match answer {
+        Some(answer) if is_right(answer.trim()) => Ok(()),
+        _ => Err(refused("not confirmed; nothing was changed").hint(hint)),
     }
 }
 

@@ -89,3 +89,40 @@ async fn a_server_without_tls_is_not_talked_to_where_tls_is_required() {
     let error = database.preflight_dump().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error:?}");
 }
+
+#[tokio::test]
+async fn a_server_without_room_is_refused_unless_somebody_knows_better_and_a_strange_locale_is_told() {
+    let Some(scratch) = scratch("dcs-room").await else { return };
+    let spool = support::folder();
+    let database = scratch.open();
+    let dump = Dump::take(&database, spool.path()).await.unwrap();
+    let mut options = dump.restore_options(spool.path());
+    let plan = database.plan_restore(&options).await.unwrap();
+    assert!(!plan.warnings.iter().any(|warning| warning.contains("locale") || warning.contains("room")), "{plan:?}");
+    options.properties = Some(options.properties.unwrap().replace("LC_COLLATE '", "LC_COLLATE 'tlh_"));
+    options.server.size_bytes = 1 << 60;
+    let error = database.plan_restore(&options).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused, "{error:?}");
+    assert!(error.hint.unwrap().contains("--assume-space"));
+    options.choices.assume_space = true;
+    let plan = database.plan_restore(&options).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("the locale tlh_")), "{plan:?}");
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn who_is_connected_is_told_before_and_this_run_is_not_among_them() {
+    let Some(scratch) = scratch("dcs-connected").await else { return };
+    let spool = support::folder();
+    let database = scratch.open();
+    let dump = Dump::take(&database, spool.path()).await.unwrap();
+    let (_one, two) = (scratch.client().await, scratch.client().await);
+    two.batch_execute("SET application_name = 'the shop'; CREATE PUBLICATION all_of_it FOR ALL TABLES").await.unwrap();
+    let plan = database.plan_restore(&dump.restore_options(spool.path())).await.unwrap();
+    let live = plan.live.unwrap();
+    assert!(live.size_bytes > Some(0));
+    let told: Vec<String> = live.connections.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["1 of dcs", "1 of dcs (the shop)"]);
+    assert!(plan.warnings.iter().any(|warning| warning.contains("publication all_of_it")), "{:?}", plan.warnings);
+    scratch.remove().await;
+}

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use crate::on_both;
 use crate::system::{Live, Size, State, System, assert_same};
 
-const CHANGE: &str = "UPDATE books SET title = 'changed' WHERE id < 50; CREATE TABLE new_one (a int);";
+pub(crate) const CHANGE: &str = "UPDATE books SET title = 'changed' WHERE id < 50; CREATE TABLE new_one (a int);";
 
 async fn change(system: &System) -> State {
     system.live.write(0, "a/b", "other content of another length").await;

@@ -8,13 +8,17 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How to run dcs.
 #[derive(Debug, Clone)]
@@ -86,7 +90,24 @@ impl Dcs {
         self.start(arguments).end()
     }
 
+    /// Runs with a terminal as its input, on which somebody has typed `answer`.
+    #[must_use]
+    pub fn run_on_terminal<A: AsRef<OsStr>>(&self, arguments: &[A], answer: &str) -> Output {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let flags = i32::try_from(OFlags::NOCTTY.bits()).unwrap();
+        let terminal = File::options().read(true).write(true).custom_flags(flags).open(name.to_str().unwrap()).unwrap();
+        rustix::io::write(&master, format!("{answer}\n").as_bytes()).unwrap();
+        self.start_with(arguments, terminal.into()).end()
+    }
+
     pub fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
+        self.start_with(arguments, Stdio::null())
+    }
+
+    fn start_with<A: AsRef<OsStr>>(&self, arguments: &[A], input: Stdio) -> Running {
         let mut command = match self.before.split_first() {
             Some((program, rest)) => {
                 let mut command = Command::new(program);
@@ -97,7 +118,7 @@ impl Dcs {
         };
         command.args(arguments).current_dir(&self.folder).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running { command: format!("{command:?}"), child: command.spawn().unwrap() }
     }
 }

@@ -246,6 +246,7 @@ async fn postgres_contents(scratch: &Scratch, name: &str) -> Contents {
         contents.insert(what.to_owned(), lines(sql.replace("'books'", "'public.books'")).await);
     }
     let relations = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ('r', 'm') \
+        AND c.relispopulated \
         AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')";
     for relation in lines(relations.to_owned()).await {
         let rows = lines(format!("SELECT t::text FROM {relation} t")).await;

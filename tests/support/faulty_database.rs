@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use dcs::database::{
-    Database, DatabaseError, DumpOptions, DumpSession, DumpStream, ErrorKind, FolderStream, RestoreOptions,
-    RestorePlan, RestoreSession, Result,
+    Database, DatabaseError, Displaced, DumpOptions, DumpSession, DumpStream, ErrorKind, FolderStream, RestoreOptions,
+    RestorePlan, RestoreSession, Result, UndoOptions, UndoPlan,
 };
 use dcs::model::database::{Difference, Engine, Fingerprint, ServerInfo};
 use dcs::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
@@ -107,6 +107,18 @@ impl Database for FaultyDatabase {
 
     async fn sweep_scratch(&self, own: &[String], run: &RunId) {
         self.inner.sweep_scratch(own, run).await;
+    }
+
+    async fn displaced(&self, run: &RunId) -> Result<Vec<Displaced>> {
+        self.inner.displaced(run).await
+    }
+
+    async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan> {
+        self.inner.plan_undo(displaced, options).await
+    }
+
+    async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>> {
+        self.fault.around(self.inner.undo(displaced, options)).await
     }
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {

@@ -9,8 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use dcs::database::{
-    Database, DumpOptions, DumpSession, DumpStream, PostgresDatabase, PostgresOptions, RestoreOptions, RestoreSession,
-    Result,
+    Database, DumpOptions, DumpSession, DumpStream, PostgresDatabase, PostgresOptions, RestoreChoices, RestoreOptions,
+    RestoreSession, Result,
 };
 use dcs::model::RunId;
 use dcs::model::database::{Fingerprint, ServerInfo};
@@ -26,7 +26,11 @@ pub struct Scratch {
 
 impl Scratch {
     pub async fn create(url: &str, stem: &str) -> Self {
-        let scratch = Self { url: url.to_owned(), name: crate::support::unique(stem) };
+        Self::named(url, crate::support::unique(stem)).await
+    }
+
+    pub async fn named(url: &str, name: String) -> Self {
+        let scratch = Self { url: url.to_owned(), name };
         let sql = format!("CREATE DATABASE {}", quoted(&scratch.name));
         scratch.admin().await.batch_execute(&sql).await.unwrap();
         scratch
@@ -139,6 +143,7 @@ impl Dump {
             properties: self.properties.clone(),
             globals: None,
             server: self.server.clone(),
+            choices: RestoreChoices::default(),
         }
     }
 }

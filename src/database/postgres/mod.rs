@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use super::Result;
 use super::tools::{Places, Tool, Tools};
 use super::{
-    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
-    RestoreSession,
+    Database, DatabaseError, Displaced, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
+    RestoreSession, UndoOptions, UndoPlan,
 };
 use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
@@ -25,18 +25,23 @@ mod custom_format;
 mod dump;
 mod items;
 mod names;
+mod note;
+mod partial;
 mod plan;
 mod properties;
 mod restore;
 mod roles;
+mod room;
 mod scratch;
 mod selected;
 mod session;
 mod snapshot;
 mod sql;
+mod standing;
 mod swap;
 mod target;
 mod tls;
+mod undo;
 mod watcher;
 
 pub use watcher::DumpWatcher;
@@ -142,6 +147,18 @@ impl Database for PostgresDatabase {
 
     async fn sweep_scratch(&self, own: &[String], run: &RunId) {
         scratch::sweep(&self.server, own, run).await;
+    }
+
+    async fn displaced(&self, run: &RunId) -> Result<Vec<Displaced>> {
+        undo::displaced(&self.server, run).await
+    }
+
+    async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan> {
+        undo::plan(&self.server, displaced, options).await
+    }
+
+    async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>> {
+        undo::undo(&self.server, displaced, options).await
     }
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {

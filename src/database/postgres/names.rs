@@ -2,7 +2,7 @@
 
 use crate::model::RunId;
 
-const LONGEST: usize = 63;
+pub(super) const LONGEST: usize = 63;
 
 fn beside(database: &str, mark: &str, run: &RunId) -> String {
     let suffix = format!("__{mark}_{}", run.short());
@@ -39,9 +39,18 @@ fn is_short_run(text: &str) -> bool {
 
 /// Whether `name` is a side database that some run made for `database` and left behind.
 pub(super) fn is_left_over(name: &str, database: &str) -> bool {
-    name.rsplit_once("__new_").is_some_and(|(base, run)| {
-        is_short_run(run) && (base == database || (name.len() > LONGEST - 4 && database.starts_with(base)))
-    })
+    parts(name, "__new_")
+        .is_some_and(|(base, _)| base == database || (name.len() > LONGEST - 4 && database.starts_with(base)))
+}
+
+/// The short name of the run that displaced `database` under this name, where the name alone can say so: one that had to
+/// be cut may be another's.
+pub(super) fn displaced_by<'a>(name: &'a str, database: &str) -> Option<&'a str> {
+    parts(name, "__before_").filter(|(base, _)| *base == database).map(|(_, run)| run)
+}
+
+fn parts<'a>(name: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    name.rsplit_once(mark).filter(|(_, run)| is_short_run(run))
 }
 
 #[cfg(test)]
@@ -58,5 +67,8 @@ mod tests {
         assert!(!is_left_over("dream__new_thing", "nightmare"));
         assert!(is_left_over(&side("dream", &run), "dream"));
         assert!(is_scratch(&scratch(&name, &run)) && !is_scratch("dream__verify_thing") && !is_scratch("dream"));
+        assert_eq!(displaced_by(&displaced("dream", &run), "dream"), Some(run.short()));
+        assert_eq!(displaced_by(&displaced(&name, &run), &name), None);
+        assert_eq!(displaced_by(&displaced("dream__before_ab12", &run), "dream"), None);
     }
 }

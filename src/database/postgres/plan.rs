@@ -1,21 +1,19 @@
 //! What a restore would meet and do, found out by looking only.
 
-use tokio_postgres::Row;
-
 use super::properties::Properties;
 use super::roles::{self, Roles};
 use super::session::Session;
-use super::{Server, catalog, names};
-use crate::database::{DatabaseError, ErrorKind, RestoreOptions, RestorePlan, Result};
+use super::{Server, catalog, names, room, standing};
+use crate::database::{DatabaseError, ErrorKind, Extent, RestoreOptions, RestorePlan, Result};
 
 const ATTEMPTED: &str = "plan a restore of";
 
 /// What the connected role may do.
 pub(super) struct Rights {
     pub(super) superuser: bool,
-    create_databases: bool,
+    pub(super) create_databases: bool,
     create_roles: bool,
-    end_sessions: bool,
+    pub(super) end_sessions: bool,
 }
 
 pub(super) async fn rights(session: &Session) -> Result<Rights> {
@@ -45,19 +43,30 @@ pub(super) async fn plan(server: &Server, options: &RestoreOptions) -> Result<Re
     if !rights.create_databases {
         return Err(denied(&session, "the role may not create databases").with_hint("Grant it CREATEDB."));
     }
+    if database.len() > names::LONGEST {
+        let detail = format!("{database:?} is longer than {} bytes, which no name of a database is", names::LONGEST);
+        return Err(refused(&session, &detail).with_hint("Choose a shorter name."));
+    }
     let mut plan = RestorePlan::default();
     if info.major < options.server.major {
         let (now, then) = (info.major, options.server.major);
         plan.warnings.push(format!("the server is PostgreSQL {now}, the backup is of {then}: it may not load"));
     }
     check_extensions(&session, &options.server.extensions).await?;
-    check_roles(&session, options, &rights, &mut plan).await?;
+    if !options.choices.no_owner {
+        check_roles(&session, options, &rights, &mut plan).await?;
+    }
+    let properties = Properties::parse(options.properties.as_deref(), database);
+    room::check_locale(&session, &properties.create, &mut plan.warnings).await?;
+    if !options.choices.assume_space && options.choices.extent == Extent::Everything {
+        room::check_space(server, &session, options.server.size_bytes, &mut plan.warnings).await?;
+    }
     check_names(&session, database, options, &mut plan).await?;
-    let live = "SELECT oid, pg_catalog.pg_has_role(datdba, 'MEMBER') FROM pg_catalog.pg_database WHERE datname = $1";
-    if let Some(live) = session.rows(ATTEMPTED, live, &[&database]).await?.first() {
+    if let Some(live) = standing::find(&session, database).await? {
         plan.displaces_live = true;
         plan.kept_as = Some(names::displaced(database, &options.run));
-        check_live(server, &session, live, &rights, options, &mut plan).await?;
+        plan.live = Some(standing::check(&session, &live, &rights, &options.run, &mut plan.warnings).await?);
+        standing::warn_of_replication(server, &session, &options.run, &mut plan.warnings).await?;
     }
     Ok(plan)
 }
@@ -144,79 +153,10 @@ async fn check_names(
     Ok(())
 }
 
-async fn check_live(
-    server: &Server,
-    session: &Session,
-    live: &Row,
-    rights: &Rights,
-    options: &RestoreOptions,
-    plan: &mut RestorePlan,
-) -> Result<()> {
-    let database = server.database();
-    if !rights.superuser && !live.get::<_, bool>(1) {
-        return Err(denied(session, &format!("the role does not own {database:?} and may not rename it"))
-            .with_hint("Restore as the owner or as a superuser."));
-    }
-    let prepared = "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = $1";
-    let prepared: i64 = session.row(ATTEMPTED, prepared, &[&database]).await?.get(0);
-    if prepared > 0 {
-        return Err(refused(
-            session,
-            &format!("{database:?} has {prepared} prepared transactions, and cannot be renamed"),
-        )
-        .with_hint("COMMIT PREPARED or ROLLBACK PREPARED those that pg_prepared_xacts lists."));
-    }
-    check_sessions(session, live.get(0), rights, plan).await?;
-    let slots = "SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE database = $1 ORDER BY 1";
-    for row in session.rows(ATTEMPTED, slots, &[&database]).await? {
-        let slot: &str = row.get(0);
-        plan.warnings.push(format!("the replication slot {slot} stays with the old database"));
-    }
-    // What lies inside the live database is told where it can be read; one that refuses us can be replaced all the same.
-    match server.connect(database, &options.run).await {
-        Ok(inside) => warn_of_replication(&inside, plan).await,
-        Err(error) => {
-            plan.warnings.push(format!("the live database cannot be looked into: {error}"));
-            Ok(())
-        }
-    }
-}
-
-async fn check_sessions(session: &Session, live: u32, rights: &Rights, plan: &mut RestorePlan) -> Result<()> {
-    if rights.superuser {
-        return Ok(());
-    }
-    let sql = "SELECT DISTINCT r.rolname::text, r.rolsuper, pg_catalog.pg_has_role(r.oid, 'MEMBER') \
-         FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid WHERE a.datid = $1";
-    for row in session.rows(ATTEMPTED, sql, &[&live]).await? {
-        let (role, superuser, member): (&str, bool, bool) = (row.get(0), row.get(1), row.get(2));
-        if superuser || !(member || rights.end_sessions) {
-            return Err(denied(session, &format!("the role may not end the sessions of {role:?}"))
-                .with_hint("Grant it pg_signal_backend, or end these sessions first."));
-        }
-    }
-    if !rights.end_sessions {
-        plan.warnings
-            .push("sessions of other roles cannot be ended (pg_signal_backend): one stops the swap".to_owned());
-    }
-    Ok(())
-}
-
-async fn warn_of_replication(inside: &Session, plan: &mut RestorePlan) -> Result<()> {
-    let sql = "SELECT 'publication ' || pubname::text FROM pg_catalog.pg_publication UNION ALL \
-         SELECT 'subscription ' || subname::text FROM pg_catalog.pg_subscription s \
-         JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
-    for row in inside.rows(ATTEMPTED, sql, &[]).await? {
-        let what: &str = row.get(0);
-        plan.warnings.push(format!("the {what} stays with the old database: replication must be set up again"));
-    }
-    Ok(())
-}
-
-fn refused(session: &Session, detail: &str) -> DatabaseError {
+pub(super) fn refused(session: &Session, detail: &str) -> DatabaseError {
     DatabaseError::new(ErrorKind::Refused, ATTEMPTED, session.subject()).with_detail(detail)
 }
 
-fn denied(session: &Session, detail: &str) -> DatabaseError {
+pub(super) fn denied(session: &Session, detail: &str) -> DatabaseError {
     DatabaseError::new(ErrorKind::Denied, ATTEMPTED, session.subject()).with_detail(detail)
 }

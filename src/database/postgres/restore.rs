@@ -6,15 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use tokio_postgres::error::SqlState;
 
 use super::custom_format::{self, Found};
 use super::properties::Properties;
 use super::roles::Roles;
 use super::session::{Session, failed};
-use super::{Server, catalog, contents, names, plan, scratch, sql, swap};
-use crate::database::tools::Tools;
-use crate::database::{DatabaseError, DumpStream, ErrorKind, RestoreOptions, RestoreSession, Result, compare};
+use super::swap::{self, Incoming};
+use super::{Server, catalog, contents, names, partial, plan, scratch, sql};
+use crate::database::tools::{Feed, Tools};
+use crate::database::{
+    DatabaseError, DumpStream, ErrorKind, Extent, RestoreChoices, RestoreOptions, RestoreSession, Result, compare,
+};
 use crate::model::RunId;
 use crate::model::database::{Difference, Fingerprint, TableCount};
 
@@ -32,13 +36,14 @@ pub(super) struct PostgresRestore {
     has_roles: bool,
     /// Keeps other runs from taking a scratch database for left behind.
     _guard: Option<Session>,
+    choices: RestoreChoices,
 }
 
 impl PostgresRestore {
     pub(super) async fn begin(server: Arc<Server>, options: &RestoreOptions) -> Result<Self> {
         let session = server.connect_maintenance(&options.run).await?;
         let side = names::side(server.database(), &options.run);
-        Self::make(server, &session, side, options, true).await
+        Self::make(server, &session, side, options, !options.choices.no_owner).await
     }
 
     pub(super) async fn begin_scratch(server: Arc<Server>, name: &str, options: &RestoreOptions) -> Result<Self> {
@@ -59,14 +64,16 @@ impl PostgresRestore {
     ) -> Result<Self> {
         let info = catalog::server(session, ATTEMPTED).await?;
         let tools = server.tools("pg_restore", info.major.max(options.server.major)).await?;
-        let rights = plan::rights(session).await?;
-        Roles::parse(options.globals.as_deref()).create_missing(session, rights.superuser).await?;
+        if has_roles {
+            let rights = plan::rights(session).await?;
+            Roles::parse(options.globals.as_deref()).create_missing(session, rights.superuser).await?;
+        }
 
         let properties = Properties::parse(options.properties.as_deref(), &side);
         let properties = if has_roles { properties } else { properties.without_roles() };
         session.run("create a database on", &properties.create).await.map_err(in_a_locale)?;
-        let run = options.run.clone();
-        let restore = Self { server, run, tools, side, late: properties.late, found: None, has_roles, _guard: None };
+        let (run, late, choices) = (options.run.clone(), properties.late, options.choices.clone());
+        let restore = Self { server, run, tools, side, late, found: None, has_roles, _guard: None, choices };
         if let Err(error) = apply(session, &properties.early).await {
             Box::new(restore).discard().await;
             return Err(error);
@@ -96,6 +103,25 @@ impl PostgresRestore {
         Ok(arguments)
     }
 
+    async fn feed(&self, arguments: &[String], more: Vec<String>) -> Result<Feed> {
+        let arguments = arguments.iter().cloned().chain(more).collect();
+        self.server.tool("pg_restore", ATTEMPTED, arguments).feed(&self.tools).await
+    }
+
+    async fn pass_on(&self, arguments: &[String], mut dump: DumpStream) -> Result<()> {
+        match &self.choices.extent {
+            Extent::Everything => self.feed(arguments, Vec::new()).await?.all(dump).await,
+            Extent::Definitions => self.feed(arguments, vec!["--schema-only".to_owned()]).await?.all(dump).await,
+            Extent::Rows(selected) => {
+                // The definitions come first in an archive, and their tool ends without reading on.
+                let definitions = self.feed(arguments, vec!["--section=pre-data".to_owned()]).await?;
+                let read = definitions.what_it_takes(&mut dump).await?;
+                let again = stream::iter(read.into_iter().map(Ok)).chain(dump).boxed();
+                self.feed(arguments, partial::arguments(selected)).await?.all(again).await
+            }
+        }
+    }
+
     /// Says of each table what its rows were in the archive, which the server has taken over as they are.
     fn add_contents(&self, tables: &mut [TableCount]) {
         let Some(found) = self.found.as_ref().and_then(|found| found.get()) else { return };
@@ -109,7 +135,9 @@ impl PostgresRestore {
     async fn put_in_place(&self) -> Result<Option<String>> {
         let session = self.server.connect_maintenance(&self.run).await?;
         apply(&session, &self.late).await?;
-        swap::swap(&self.server, &session, &self.side, &self.run).await
+        let must_be_new = self.choices.must_be_new;
+        let incoming = Incoming { database: &self.side, then: Vec::new(), must_be_new };
+        swap::swap(&self.server, &session, incoming, &self.run).await
     }
 
     async fn drop_side(&self) -> Result<()> {
@@ -162,10 +190,9 @@ impl RestoreSession for PostgresRestore {
         let session = self.server.connect(&self.side, &self.run).await?;
         let application = Server::application(&self.run);
         let arguments = self.restore_arguments(&session, &application).await?;
-        let feed = self.server.tool("pg_restore", ATTEMPTED, arguments).feed(&self.tools).await?;
         let (dump, found) = custom_format::watched(dump);
         self.found = Some(found);
-        if let Err(error) = feed.all(dump).await {
+        if let Err(error) = self.pass_on(&arguments, dump).await {
             if let Err(other) = self.server.end_backends(&session, &application).await {
                 tracing::debug!(error = %other, "the backend of a failed tool could not be ended");
             }
@@ -180,6 +207,9 @@ impl RestoreSession for PostgresRestore {
         let relations = catalog::relations(&session, "compare").await?;
         let mut tables = catalog::counts(&session, "compare", &relations).await?;
         self.add_contents(&mut tables);
+        if self.choices.extent != Extent::Everything {
+            return Ok(partial::differences(&self.choices.extent, &expected.tables, &relations, &tables));
+        }
         let sequences = catalog::sequences(&session, "compare").await?;
         let large_objects = Some(catalog::large_objects(&session, "compare").await?);
         let views: BTreeSet<_> = relations

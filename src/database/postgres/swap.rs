@@ -7,10 +7,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::json;
 use tokio_postgres::error::SqlState;
 
+use super::note::Note;
 use super::session::{Session, failed};
 use super::{Server, names, plan, sql};
 use crate::database::{DatabaseError, ErrorKind, Result};
@@ -29,21 +28,42 @@ const END: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog
      AND ($2 OR (NOT r.rolsuper AND (pg_catalog.pg_has_role(r.oid, 'MEMBER') \
      OR pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER'))))";
 
+/// What takes the live name.
+pub(super) struct Incoming<'a> {
+    pub(super) database: &'a str,
+    /// Statements about it, under its new name, in the same transaction.
+    pub(super) then: Vec<String>,
+    /// Whether nothing may answer by that name yet.
+    pub(super) must_be_new: bool,
+}
+
 /// Answers what the displaced database is called now.
-pub(super) async fn swap(server: &Server, session: &Session, side: &str, run: &RunId) -> Result<Option<String>> {
+pub(super) async fn swap(
+    server: &Server,
+    session: &Session,
+    incoming: Incoming<'_>,
+    run: &RunId,
+) -> Result<Option<String>> {
     let live = server.database();
-    let Some((side_oid, _)) = find(session, side).await? else {
-        return Err(DatabaseError::new(ErrorKind::NotFound, ATTEMPTED, session.subject()).with_detail(side));
+    let Some((side_oid, _)) = find(session, incoming.database).await? else {
+        return Err(DatabaseError::new(ErrorKind::NotFound, ATTEMPTED, session.subject())
+            .with_detail(incoming.database.to_owned()));
     };
     let displaced = find(session, live).await?;
+    if incoming.must_be_new && displaced.is_some() {
+        return Err(DatabaseError::new(ErrorKind::Refused, ATTEMPTED, session.subject())
+            .with_detail(format!("a database {live:?} was made meanwhile"))
+            .with_hint("Choose another name with `--into`."));
+    }
     let kept = displaced.as_ref().map(|_| names::displaced(live, run));
     let mut statements = Vec::new();
     if let (Some((_, comment)), Some(kept)) = (&displaced, &kept) {
         statements.push(rename(live, kept));
-        let note = json!({"dcs": {"was": live, "run": run, "until": Timestamp::now(), "comment": comment}}).to_string();
+        let note = Note::new(live, run, comment.as_deref()).into_comment();
         statements.push(format!("COMMENT ON DATABASE {} IS {}", sql::identifier(kept), sql::literal(&note)));
     }
-    statements.push(rename(side, live));
+    statements.push(rename(incoming.database, live));
+    statements.extend(incoming.then);
 
     let superuser = plan::rights(session).await?.superuser;
     let oids: Vec<u32> = displaced.iter().map(|(oid, _)| *oid).chain([side_oid]).collect();

@@ -94,6 +94,14 @@ impl Target {
         Ok(Self { config, host, user, database, verification, root_certificate })
     }
 
+    /// Whether the server, or what leads to it, is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        Path::new(&self.host).is_absolute()
+            || self.host == "localhost"
+            || address.is_ok_and(|address| address.is_loopback())
+    }
+
     fn port(&self) -> u16 {
         self.config.get_ports().first().copied().unwrap_or(5432)
     }
@@ -208,6 +216,9 @@ mod tests {
         assert!(conninfo.contains(r"dbname='it\'s'") && conninfo.contains("sslmode='require'"), "{conninfo}");
         assert!(!conninfo.contains("hunter2"));
         assert_eq!(target.password().unwrap().expose(), "hunter2");
+        assert!(!target.is_local());
+        let local = ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres://u@%2Frun/d"];
+        assert!(local.into_iter().all(|url| Target::parse(url).unwrap().is_local()));
     }
 
     #[test]

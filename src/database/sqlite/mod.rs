@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use super::Result;
 use super::items::{COMPARE, LOOK_AROUND, READ, SET};
 use super::{
-    Database, DatabaseError, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
-    RestoreSession,
+    Database, DatabaseError, Displaced, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
+    RestoreSession, UndoOptions, UndoPlan,
 };
 use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
@@ -25,6 +25,7 @@ mod items;
 mod restore;
 mod spool;
 mod swap;
+mod undo;
 
 /// Rows that are read before they are asked for.
 const ROWS_AHEAD: usize = 256;
@@ -92,6 +93,21 @@ impl Database for SqliteDatabase {
     }
 
     async fn sweep_scratch(&self, _own: &[String], _run: &RunId) {}
+
+    async fn displaced(&self, _: &RunId) -> Result<Vec<Displaced>> {
+        let path = self.path.clone();
+        blocking("look beside", move || undo::displaced(&path)).await
+    }
+
+    async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan> {
+        let (path, displaced, options) = (self.path.clone(), displaced.clone(), options.clone());
+        blocking("look at", move || undo::plan(&path, &displaced, &options)).await
+    }
+
+    async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>> {
+        let (path, displaced, options) = (self.path.clone(), displaced.clone(), options.clone());
+        blocking("swap in", move || undo::undo(&path, &displaced, &options)).await
+    }
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
         let (path, table, id, columns) = (self.path.clone(), table.clone(), id.to_owned(), columns.to_vec());

@@ -11,7 +11,8 @@ use rustix::fs::Access;
 use super::spool::PrivateFolder;
 use super::{blocking, describe, file, swap};
 use crate::database::{
-    DatabaseError, DumpStream, ErrorKind, RestoreOptions, RestorePlan, RestoreSession, Result, compare,
+    Affected, DatabaseError, DumpStream, ErrorKind, Extent, RestoreOptions, RestorePlan, RestoreSession, Result,
+    compare,
 };
 use crate::model::RunId;
 use crate::model::database::{Difference, Fingerprint};
@@ -19,11 +20,36 @@ use crate::model::database::{Difference, Fingerprint};
 const ATTEMPTED: &str = "restore";
 
 pub(super) fn plan(live: &Path, options: &RestoreOptions) -> Result<RestorePlan> {
-    let attempted = "plan a restore of";
+    if options.choices.extent != Extent::Everything {
+        return Err(DatabaseError::new(ErrorKind::Refused, "restore a part of", describe(live))
+            .with_detail("an SQLite database comes back whole")
+            .with_hint("Leave out `--table`, `--schema` and `--schema-only`."));
+    }
     let live = swap::resolve(live);
-    let parent = swap::parent(&live);
+    let target = look_at_target(&live, options.server.size_bytes, &options.spool, &options.run)?;
+    let affected = |bytes| Affected { size_bytes: Some(bytes), connections: Vec::new() };
+    Ok(RestorePlan {
+        displaces_live: target.live_bytes.is_some(),
+        live: target.live_bytes.map(affected),
+        kept_as: target.kept_as,
+        warnings: target.warnings,
+    })
+}
+
+/// What a swap would find where it is to put its contents.
+pub(super) struct Target {
+    /// The size of what is there; `None` for nothing.
+    pub(super) live_bytes: Option<u64>,
+    pub(super) kept_as: Option<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Checks that contents of `size` bytes can be put there.
+pub(super) fn look_at_target(live: &Path, size: u64, spool: &Path, run: &RunId) -> Result<Target> {
+    let attempted = "plan a restore of";
+    let parent = swap::parent(live);
     if !parent.is_dir() {
-        return Err(DatabaseError::new(ErrorKind::NotFound, attempted, describe(&live))
+        return Err(DatabaseError::new(ErrorKind::NotFound, attempted, describe(live))
             .with_detail(format!("the folder {} does not exist", parent.display()))
             .with_hint("Make the folder, owned by the user whose application uses the database."));
     }
@@ -31,29 +57,27 @@ pub(super) fn plan(live: &Path, options: &RestoreOptions) -> Result<RestorePlan>
         rustix::fs::access(path, Access::WRITE_OK).map_err(|error| file::io_failed(attempted, path, error.into()))
     };
     may_write(parent)?;
-    let mut plan = RestorePlan::default();
-    let mut needed = options.server.size_bytes;
-    if let Ok(metadata) = fs::metadata(&live) {
+    let mut target = Target { live_bytes: None, kept_as: None, warnings: Vec::new() };
+    if let Ok(metadata) = fs::metadata(live) {
         if !metadata.is_file() {
-            return Err(DatabaseError::new(ErrorKind::Refused, attempted, describe(&live)).with_detail("it is no file"));
+            return Err(DatabaseError::new(ErrorKind::Refused, attempted, describe(live)).with_detail("it is no file"));
         }
-        may_write(&live)?;
-        let kept = swap::kept(&live, &options.run);
+        may_write(live)?;
+        let kept = swap::kept(live, run);
         if kept.exists() {
-            return Err(DatabaseError::new(ErrorKind::Refused, attempted, describe(&live))
+            return Err(DatabaseError::new(ErrorKind::Refused, attempted, describe(live))
                 .with_detail(format!("{} exists", kept.display()))
                 .with_hint("Run the same command again: it will take another name."));
         }
-        plan.displaces_live = true;
-        plan.kept_as = Some(kept.display().to_string());
-        needed += metadata.len();
-        if let Err(error) = file::open_live(&live) {
-            plan.warnings.push(format!("the live file is no sound database and is kept as it is: {error}"));
+        target.kept_as = Some(kept.display().to_string());
+        target.live_bytes = Some(metadata.len());
+        if let Err(error) = file::open_live(live) {
+            target.warnings.push(format!("the live file is no sound database and is kept as it is: {error}"));
         }
     }
-    file::check_space(attempted, parent, needed)?;
-    file::check_space(attempted, &options.spool, options.server.size_bytes)?;
-    Ok(plan)
+    file::check_space(attempted, parent, size + target.live_bytes.unwrap_or_default())?;
+    file::check_space(attempted, spool, size)?;
+    Ok(target)
 }
 
 pub(super) struct SqliteRestore {

@@ -27,9 +27,16 @@ pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// What follows the live file's name where its old contents are kept; after it comes the run.
+pub(super) const KEPT: &str = ".before-";
+
 /// Where the old contents are kept.
 pub(super) fn kept(live: &Path, run: &RunId) -> PathBuf {
-    file::sibling(live, &format!(".before-{}", run.short()))
+    kept_by(live, run.short())
+}
+
+pub(super) fn kept_by(live: &Path, run: &str) -> PathBuf {
+    file::sibling(live, &format!("{KEPT}{run}"))
 }
 
 /// Answers where the old contents are now, if there were any.

@@ -174,6 +174,23 @@ impl Feed {
         drop(self.input.take());
         self.running.success().await
     }
+
+    /// Feeds no more than the tool wants, waits for success, and answers what was taken out of the stream.
+    pub(in crate::database) async fn what_it_takes(mut self, source: &mut DumpStream) -> Result<Vec<Bytes>> {
+        let mut taken = Vec::new();
+        if let Some(mut input) = self.input.take() {
+            while let Some(chunk) = source.next().await {
+                let chunk = chunk?;
+                taken.push(chunk.clone());
+                // A tool that has all it wants closes its end.
+                if input.write_all(&chunk).await.is_err() {
+                    break;
+                }
+            }
+        }
+        self.running.success().await?;
+        Ok(taken)
+    }
 }
 
 async fn read_chunk(output: &mut ChildStdout) -> io::Result<Bytes> {

@@ -12,7 +12,7 @@ use crate::database::{DatabaseError, ErrorKind, Result};
 
 mod child;
 
-pub(super) use child::Tool;
+pub(super) use child::{Feed, Tool};
 
 /// Everything libpq would read from the environment, and what colours its messages.
 const VARIABLES: [&str; 35] = [

@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use dcs::archive::Codec;
-use dcs::database::{Database, SqliteDatabase};
+use dcs::database::{Database, RestoreChoices, SqliteDatabase};
 use dcs::model::manifest::Origins;
 use dcs::model::progress::Silent;
 use dcs::model::{BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId};
 use dcs::repository::Repository;
 use dcs::steps::backup::{self, BackupOptions};
+use dcs::steps::hooks::Hooks;
 use dcs::steps::restore::{self, CompletePlan, CompleteRestored};
 use dcs::steps::restore_files::{FilesRestoreOptions, Trash};
 use dcs::steps::verify::{self, Level as Depth, Verified};
@@ -122,7 +123,7 @@ impl System {
     pub async fn restore(&self, context: &Context, manifest: &Manifest) -> Result<CompleteRestored> {
         let mut databases = Vec::new();
         for component in &manifest.databases {
-            databases.push(restore_database::plan(context, component).await?);
+            databases.push(restore_database::plan(context, component, RestoreChoices::default()).await?);
         }
         let files = manifest.files.as_ref().unwrap();
         let place = TrashBucket { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
@@ -131,7 +132,8 @@ impl System {
         let files = restore_files::plan(context, &manifest.id, files, options).await?;
         files.check()?;
         verify::require_intact(context, manifest).await?;
-        restore::execute(context, CompletePlan { databases, files: Some(files), skip_damaged: false }).await
+        let hooks = Hooks::none(context.run.clone());
+        restore::execute(context, CompletePlan { databases, files: Some(files), skip_damaged: false, hooks }).await
     }
 }
 

@@ -1,0 +1,218 @@
+//! The operator's own commands around a swap: stop the application before it, start it again after it.
+//!
+//! A hook that was begun before is always followed by the one after, whatever came between, but for an interruption.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::{Result, StepError};
+use crate::model::{BackupId, RunId};
+
+/// How long a hook that took too long has to end by itself, once it is told to.
+const GRACE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What to run, and what to tell it.
+#[derive(Debug, Clone)]
+pub struct Hooks {
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub timeout: Duration,
+    /// Variables of our own environment that hold secrets: these are not handed on.
+    pub secrets: Vec<String>,
+    pub run: RunId,
+    /// `None` where no backup is involved.
+    pub backup: Option<BackupId>,
+    /// As the configuration calls them.
+    pub databases: Vec<String>,
+}
+
+impl Hooks {
+    /// Nothing is run.
+    pub fn none(run: RunId) -> Self {
+        let (secrets, databases) = (Vec::new(), Vec::new());
+        Self { before: None, after: None, timeout: Duration::MAX, secrets, run, backup: None, databases }
+    }
+
+    /// Does `work` between the two hooks; `give_up` instead, where the one before fails.
+    pub async fn around<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        give_up: impl Future<Output = ()>,
+    ) -> Result<Hooked<T>> {
+        let before = self.run("before", self.before.as_deref(), &[]).await;
+        let done = match before {
+            Ok(()) => work.await,
+            Err(error) => {
+                give_up.await;
+                Err(error)
+            }
+        };
+        let status = if done.is_ok() { "ok" } else { "failed" };
+        let after = self.run("after", self.after.as_deref(), &[("DCS_STATUS", status)]).await;
+        match (done, after) {
+            (Ok(done), after) => Ok(Hooked { done, after: after.err() }),
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(after)) => {
+                tracing::warn!("{after}");
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(&self, which: &'static str, command: Option<&str>, facts: &[(&str, &str)]) -> Result<()> {
+        let Some(command) = command else { return Ok(()) };
+        tracing::info!(which, "run the hook");
+        let failed = |reason: String| StepError::Hook { which, command: command.to_owned(), reason };
+        let mut group = self.start(command, facts).map_err(|error| failed(error.to_string()))?;
+        match tokio::time::timeout(self.timeout, group.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(failed(ending(status))),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => {
+                group.end().await;
+                Err(failed(format!("it took longer than {} s, and was ended", self.timeout.as_secs())))
+            }
+        }
+    }
+
+    fn start(&self, command: &str, facts: &[(&str, &str)]) -> std::io::Result<Group> {
+        // What it prints is conversation, not our answer.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec 1>&2\n{command}")]).stdin(Stdio::null()).process_group(0);
+        for secret in &self.secrets {
+            shell.env_remove(secret);
+        }
+        let backup = self.backup.as_ref().map_or("", BackupId::as_str);
+        shell.env("DCS_RUN", self.run.as_str()).env("DCS_BACKUP", backup);
+        shell.env("DCS_DATABASES", self.databases.join(" ")).envs(facts.iter().copied());
+        Ok(Group::of(shell.spawn()?))
+    }
+}
+
+/// What was done between the hooks, and why the one after it failed.
+#[derive(Debug)]
+pub struct Hooked<T> {
+    pub done: T,
+    pub after: Option<StepError>,
+}
+
+fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("it ended with code {code}"),
+        None => "it was killed".to_owned(),
+    }
+}
+
+/// A hook with everything that it started. Dropped before its end, all of it is killed.
+struct Group {
+    child: Child,
+    id: Option<Pid>,
+}
+
+impl Group {
+    fn of(child: Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { child, id }
+    }
+
+    /// Ends the shell and what it left behind, first by asking.
+    async fn end(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        signal(id, Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let shell_ended = self.child.try_wait().is_ok_and(|status| status.is_some());
+            if shell_ended && test_kill_process_group(id).is_err() {
+                return;
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        signal(id, Signal::KILL);
+        if let Err(error) = self.child.wait().await {
+            tracing::debug!(%error, "a hook could not be waited for");
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // What was waited for has no id any more.
+        if let (Some(_), Some(id)) = (self.child.id(), self.id) {
+            signal(id, Signal::KILL);
+        }
+    }
+}
+
+fn signal(group: Pid, signal: Signal) {
+    if let Err(error) = kill_process_group(group, signal) {
+        tracing::debug!(%error, "a hook could not be signalled");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn hooks(before: &str, after: &str) -> Hooks {
+        Hooks {
+            before: Some(before.to_owned()),
+            after: Some(after.to_owned()),
+            databases: vec!["one".to_owned(), "two".to_owned()],
+            ..Hooks::none(RunId::create())
+        }
+    }
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn the_one_after_is_told_how_it_went_and_runs_in_any_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = folder.path().join("told");
+        let after = format!("echo \"$DCS_STATUS $DCS_DATABASES $DCS_RUN\" > '{}'", told.display());
+        let fine = hooks("true", &after);
+        let hooked = fine.around(async { Ok(7) }, async {}).await.unwrap();
+        assert!(hooked.done == 7 && hooked.after.is_none());
+        assert_eq!(read(&told), format!("ok one two {}\n", fine.run));
+        let error = fine.around(async { Err::<(), _>(StepError::Configuration("x".to_owned())) }, async {}).await;
+        assert!(matches!(error, Err(StepError::Configuration(_))));
+        assert!(read(&told).starts_with("failed one two"));
+    }
+
+    #[tokio::test]
+    async fn where_the_one_before_fails_nothing_is_done() {
+        let mut given_up = false;
+        let work = async { panic!("must not be begun") };
+        let result = hooks("exit 3", "true").around::<()>(work, async { given_up = true }).await;
+        assert!(matches!(&result, Err(StepError::Hook { which: "before", .. })), "{result:?}");
+        assert!(given_up);
+        let late = hooks("true", "exit 4").around(async { Ok(()) }, async {}).await.unwrap();
+        assert!(late.after.unwrap().to_string().contains("code 4"));
+    }
+
+    #[tokio::test]
+    async fn at_the_limit_all_that_a_hook_started_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let mut slow = hooks(&format!("sleep 1000 & echo $! > '{}'; wait", pid.display()), "true");
+        slow.timeout = Duration::from_millis(500);
+        let error = slow.around(async { Ok(()) }, async {}).await.unwrap_err();
+        assert!(error.to_string().contains("took longer"), "{error}");
+        let process = format!("/proc/{}/stat", read(&pid).trim());
+        // Ended, or a zombie that nobody has waited for.
+        while std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z")) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
