@@ -123,12 +123,12 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
-    let displaced = restore_db::displaced(&databases);
-    if displaced.is_empty() {
+    let names = restore_db::displaced(&databases);
+    if names.is_empty() {
         let displaces = files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
         session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
     }
-    session.ui().confirm_name(args.yes, "restore over the live system", &displaced, &manifest.id).await?;
+    session.ui().confirm_name(args.yes, "restore over the live system", &names, &manifest.id).await?;
 
     // Check every byte of dumps and configuration before anything is touched.
     let mut checked = manifest.clone();

@@ -118,7 +118,9 @@ async fn lock(targets: impl Iterator<Item = String>, session: &Session) -> Resul
 
 fn show(session: &Session, plans: &[DatabaseUndoPlan], dry_run: bool) -> Result<(), CommandError> {
     let mut text = "undo the restore of databases".to_owned();
-    plans.iter().for_each(|plan| _ = write!(text, "\n  {plan}"));
+    for plan in plans {
+        write!(text, "\n  {plan}").ok();
+    }
     if !dry_run {
         session.ui().note(&text);
         return Ok(());
