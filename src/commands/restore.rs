@@ -28,6 +28,11 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// Whether the backup is given by its id.
+    pub(super) fn names_one(&self) -> bool {
+        matches!(self.selector(), Selector::Id(_))
+    }
+
     pub(super) fn selector(&self) -> Selector {
         self.at.map_or_else(|| self.id.clone(), Selector::At)
     }

@@ -138,7 +138,7 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     // Restore: databases beside the live ones, objects, then the swap.
     let hooks = session.hooks(Some(&manifest.id), databases.iter().map(|plan| plan.name().to_owned()).collect())?;
     let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged, hooks };
-    let restored = restore::execute(&context, plan).await?;
+    let restored = Box::pin(restore::execute(&context, plan)).await?;
     let config = match &manifest.config {
         Some(component) if restored.held_back.is_empty() => {
             capture::unpack_configuration(&context, component, folder.clone()).await?;

@@ -114,7 +114,7 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "schema": schema, "name": name, "rows": 1 })).unwrap()
         };
         let names = [("public", "books"), ("public", "Books \"ü\""), ("old", "books"), ("old", "a.b"), ("old", "apps")];
-        Fingerprint { tables: names.map(table).into(), sequences: Vec::new() }
+        Fingerprint { tables: names.map(table).into(), ..Fingerprint::default() }
     }
 
     fn tables(names: &[&str]) -> std::result::Result<SelectedTables, StepError> {

@@ -92,6 +92,23 @@ async fn the_rows_of_some_tables_come_back_with_all_definitions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_of_a_part_comes_back_by_its_id_and_beside_the_live_database_only() {
+    let Some(system) = System::on_servers(Size::Small).await else { return };
+    let (before, name) = backed_up(&system).await;
+    let dcs = system.dcs();
+    let part = dcs.run(&["backup", "db", "--table", "public.secret_rows", "--json"]).ok().json();
+    let id = part["id"].as_str().unwrap();
+    dcs.run(&["restore-db", id, "--yes"]).fails(5, "does not hold");
+    dcs.run(&["restore-db", id, "--into", &name]).ok().answers("1 table, 2 rows");
+    let found = system.database.contents_of(&name).await;
+    assert_eq!(rows(&found, "public.secret_rows"), rows(&before, "public.secret_rows"));
+    assert!(!found.contains_key("rows of public.books"));
+    // The newest whole one is another.
+    dcs.run(&["restore-db", "--into", &format!("{name} whole")]).ok().answers("4,0");
+    system.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_owners_no_role_of_the_backup_is_needed() {
     let Some(system) = System::on_servers(Size::Small).await else { return };
     let LiveDatabase::Postgres { scratch, name } = &system.database else { panic!("PostgreSQL is asked for") };

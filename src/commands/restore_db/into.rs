@@ -32,6 +32,10 @@ pub(super) struct IntoArgs {
 }
 
 impl IntoArgs {
+    pub(super) fn is_wanted(&self) -> bool {
+        self.into.is_some()
+    }
+
     fn part(&self) -> Part {
         let (tables, schemas) = (self.tables.clone(), self.schemas.clone());
         Part { tables, schemas, schema_only: self.schema_only }

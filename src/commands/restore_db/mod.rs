@@ -65,8 +65,10 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     // Choose the backup and open what it goes to.
     let repository = session.repository(args.dry_run).await?;
     let only = &args.only;
+    // A dump of a part is restored beside the live database only, and only where it is named.
+    let takes_parts = args.into.is_wanted() && args.choice.names_one();
     let holds = |manifest: &Manifest| {
-        let mut whole = manifest.databases.iter().filter(|database| database.selection.is_none());
+        let mut whole = manifest.databases.iter().filter(|database| takes_parts || database.selection.is_none());
         let has = |name: &String| whole.clone().any(|database| database.name == *name);
         only.iter().all(has) && whole.next().is_some()
     };
