@@ -100,11 +100,17 @@ async fn a_dump_of_a_part_comes_back_by_its_id_and_beside_the_live_database_only
     let id = part["id"].as_str().unwrap();
     dcs.run(&["restore-db", id, "--yes"]).fails(5, "does not hold");
     dcs.run(&["restore-db", id, "--into", &name]).ok().answers("1 table, 2 rows");
-    let found = system.database.contents_of(&name).await;
-    assert_eq!(rows(&found, "public.secret_rows"), rows(&before, "public.secret_rows"));
-    assert!(!found.contains_key("rows of public.books"));
+    let LiveDatabase::Postgres { scratch, .. } = &system.database else { panic!("PostgreSQL is asked for") };
+    let client = scratch.connect(&name).await;
+    let found = client.query("SELECT t::text FROM secret_rows t ORDER BY 1", &[]).await.unwrap();
+    let found: Vec<String> = found.iter().map(|row| row.get(0)).collect();
+    assert_eq!(found, rows(&before, "public.secret_rows"));
+    assert!(client.query("SELECT FROM books", &[]).await.is_err(), "it is no part of the dump");
+    drop(client);
     // The newest whole one is another.
-    dcs.run(&["restore-db", "--into", &format!("{name} whole")]).ok().answers("4,0");
+    let whole = format!("{name} whole");
+    dcs.run(&["restore-db", "--into", &whole]).ok();
+    assert_eq!(before, system.database.contents_of(&whole).await);
     system.remove().await;
 }
 

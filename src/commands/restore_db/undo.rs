@@ -48,10 +48,15 @@ pub(super) async fn run(args: UndoArgs, targets: &Targets, dry_run: bool, yes: b
     // Look for what there is to put back, and choose.
     let names = args.undo.unwrap_or_default();
     let databases = databases(&names, targets, session)?;
-    let candidates = undo_database::look(databases, session.run()).await?;
-    let chosen = undo_database::choose(candidates, args.run.as_deref(), !names.is_empty())?;
+    let find = async || {
+        let candidates = undo_database::look(databases.clone(), session.run()).await?;
+        undo_database::choose(candidates, args.run.as_deref(), !names.is_empty())
+    };
+    let mut chosen = find().await?;
     if !dry_run {
         lock(chosen.iter().map(undo_database::Chosen::target), session).await?;
+        // Another run may have displaced something until we had the lock.
+        chosen = find().await?;
     }
 
     // Plan: rights, names, who is connected. Nothing is changed yet.

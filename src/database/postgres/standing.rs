@@ -21,12 +21,12 @@ pub(super) struct Standing {
     pub(super) accepts_connections: bool,
 }
 
-/// All that are no templates, or the one of a name.
+/// The one of a name with its size, or all that are no templates without: a size takes a look at every file.
 const DATABASES: &str = "SELECT d.datname::text, d.oid, pg_catalog.pg_get_userbyid(d.datdba)::text, \
      pg_catalog.pg_has_role(d.datdba, 'MEMBER'), pg_catalog.shobj_description(d.oid, 'pg_database'), \
-     CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT') \
-     OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER') THEN pg_catalog.pg_database_size(d.oid) END, \
-     d.datallowconn FROM pg_catalog.pg_database d WHERE NOT d.datistemplate AND ($1::text IS NULL OR d.datname = $1)";
+     CASE WHEN $1::text IS NOT NULL AND (pg_catalog.has_database_privilege(d.oid, 'CONNECT') \
+     OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER')) THEN pg_catalog.pg_database_size(d.oid) END, \
+     d.datallowconn FROM pg_catalog.pg_database d WHERE d.datname = $1 OR ($1::text IS NULL AND NOT d.datistemplate)";
 
 pub(super) async fn find(session: &Session, database: &str) -> Result<Option<Standing>> {
     Ok(list(session, Some(database)).await?.pop())
@@ -126,7 +126,7 @@ pub(super) async fn warn_of_replication(
     for row in session.rows(ATTEMPTED, slots, &[&database]).await? {
         let (slot, active): (&str, bool) = (row.get(0), row.get(1));
         let active = if active { "active " } else { "" };
-        warnings.push(format!("the {active}replication slot {slot} stays with the old database"));
+        warnings.push(format!("the {active}replication slot {slot} goes aside with the live database"));
     }
     // What lies inside the live database is told where it can be read; one that refuses us can be replaced all the same.
     let inside = match server.connect(database, run).await {
@@ -141,7 +141,7 @@ pub(super) async fn warn_of_replication(
          JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
     for row in inside.rows(ATTEMPTED, sql, &[]).await? {
         let what: &str = row.get(0);
-        warnings.push(format!("the {what} stays with the old database: replication must be set up again"));
+        warnings.push(format!("the {what} goes aside with the live database: replication must be set up again"));
     }
     Ok(())
 }

@@ -13,8 +13,13 @@ const ATTEMPTED: &str = "put back a database of";
 /// What was displaced from this name, the last one first.
 pub(super) async fn displaced(server: &Server, run: &RunId) -> Result<Vec<Displaced>> {
     let session = server.connect_maintenance(run).await?;
-    let standing = standing::all(&session).await?;
-    let mut found: Vec<Displaced> = standing.iter().filter_map(|standing| of(standing, server.database())).collect();
+    let mut found = Vec::new();
+    for standing in standing::all(&session).await? {
+        if let Some(displaced) = of(&standing, server.database()) {
+            let size_bytes = standing::find(&session, &displaced.name).await?.and_then(|standing| standing.size_bytes);
+            found.push(Displaced { size_bytes, ..displaced });
+        }
+    }
     found.sort_by(|one, other| (other.until, &other.name).cmp(&(one.until, &one.name)));
     Ok(found)
 }
