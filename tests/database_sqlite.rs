@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dcs::database::{Database, DatabaseError, ErrorKind, SqliteDatabase};
+use dcs::database::{Database, DatabaseError, ErrorKind, SqliteDatabase, UndoOptions};
+use dcs::model::RunId;
 use rusqlite::Connection;
 
 #[path = "support/postgres.rs"]
@@ -286,4 +287,47 @@ async fn a_row_too_few_is_found() {
     let differences = session.compare(&dump.fingerprint).await.unwrap();
     assert_eq!(differences[0].subject, "table t");
     session.discard().await;
+}
+
+#[tokio::test]
+async fn an_undo_loads_what_was_kept_while_programs_are_at_work() {
+    let scratch = Scratch::create(LEDGER);
+    let dump = scratch.dump().await;
+    scratch.client().execute_batch("CREATE TABLE later (x); INSERT INTO later VALUES (1)").unwrap();
+    scratch.restore(&dump).await.unwrap();
+    let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writer = writer(scratch.live.clone(), Arc::clone(&stop), Arc::clone(&rounds));
+    let database = scratch.database();
+    // Back, forth and back: what is kept each time is what was live.
+    for later in [1, 0, 1] {
+        wait_for_rounds(&rounds, 20).await;
+        let options = UndoOptions { spool: scratch.spool(), run: RunId::create() };
+        let displaced = database.displaced(&options.run).await.unwrap();
+        let plan = database.plan_undo(&displaced[0], &options).await.unwrap();
+        assert!(plan.live.is_some() && displaced[0].until.is_some());
+        assert_eq!(database.undo(&displaced[0], &options).await.unwrap(), plan.kept_as);
+        assert!(scratch.spool_is_empty());
+        let client = scratch.client();
+        assert_eq!(number(&client, "SELECT count(*) FROM sqlite_schema WHERE name = 'later'"), later);
+        assert_eq!((number(&client, "SELECT sum(v) FROM ledger"), integrity(&client)), (0, "ok".to_owned()));
+    }
+    wait_for_rounds(&rounds, 20).await;
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert_eq!(integrity(&scratch.client()), "ok");
+}
+
+#[tokio::test]
+async fn what_was_kept_and_is_no_database_is_not_put_back() {
+    let scratch = Scratch::create("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    let database = scratch.database();
+    let options = UndoOptions { spool: scratch.spool(), run: RunId::create() };
+    assert_eq!(database.displaced(&options.run).await.unwrap(), []);
+    std::fs::write(scratch.live.with_file_name("dream.db.before-ab12"), "no database at all".repeat(100)).unwrap();
+    let displaced = database.displaced(&options.run).await.unwrap();
+    let planned = database.plan_undo(&displaced[0], &options).await.unwrap_err();
+    let done = database.undo(&displaced[0], &options).await.unwrap_err();
+    assert_eq!((planned.kind, done.kind), (ErrorKind::Refused, ErrorKind::Refused));
+    assert_eq!(number(&scratch.client(), "SELECT count(*) FROM t"), 1);
+    assert_eq!(database.displaced(&options.run).await.unwrap(), displaced);
 }

@@ -18,6 +18,9 @@ fn word(word: &str) -> String {
     if id.parse::<dcs::model::BackupId>().is_ok() {
         return if folder { "dcs-restored-ID".to_owned() } else { "ID".to_owned() };
     }
+    if word.trim_end_matches(',').parse::<jiff::Timestamp>().is_ok() {
+        return "TIME".to_owned();
+    }
     let is_number = word.parse::<f64>().is_ok() && word.contains(|digit: char| digit.is_ascii_digit());
     if is_number { "N".to_owned() } else { word.to_owned() }
 }

@@ -89,7 +89,7 @@ impl Hooks {
         }
         let backup = self.backup.as_ref().map_or("", BackupId::as_str);
         shell.env("DCS_RUN", self.run.as_str()).env("DCS_BACKUP", backup);
-        shell.env("DCS_DATABASES", self.databases.join(" ")).envs(facts.iter().copied());
+        shell.env("DCS_DATABASES", self.databases.join(" ")).env_remove("DCS_STATUS").envs(facts.iter().copied());
         Ok(Group::of(shell.spawn()?))
     }
 }
