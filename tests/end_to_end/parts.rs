@@ -132,9 +132,9 @@ async fn without_owners_no_role_of_the_backup_is_needed() {
     let take = format!("REASSIGN OWNED BY {0} TO dcs; DROP OWNED BY {0}; DROP ROLE {0}", quoted(&role));
     scratch.client().await.batch_execute(&take).await.unwrap();
     let new = format!("{name} plain");
-    dcs.run(&["restore-db", "--into", &new, "--no-owner"]).ok();
-    let roles = "SELECT count(*) FROM pg_roles WHERE rolname = $1";
-    assert_eq!(admin.query_one(roles, &[&role]).await.unwrap().get::<_, i64>(0), 0, "the role was not made");
+    // Whether the role is there says nothing: a restore of another test may have made it.
+    let restored = dcs.run(&["restore-db", "--into", &new, "--no-owner"]).ok();
+    assert!(!restored.stderr.contains(&role), "{restored}");
     let owners =
         "SELECT count(*) FROM pg_class WHERE relowner <> 'dcs'::regrole AND relnamespace = 'public'::regnamespace";
     assert_eq!(scratch.connect(&new).await.query_one(owners, &[]).await.unwrap().get::<_, i64>(0), 0);
