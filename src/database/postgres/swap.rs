@@ -4,7 +4,7 @@
 //! Renaming needs a database without sessions, and clients come back: a second session ends them as long as it takes.
 //! Connections are never forbidden: a kill in between would leave a database that nobody can enter.
 
-use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -68,10 +68,13 @@ pub(super) async fn swap(
     let superuser = plan::rights(session).await?.superuser;
     let oids: Vec<u32> = displaced.iter().map(|(oid, _)| *oid).chain([side_oid]).collect();
     let ending = server.connect_maintenance(run).await?;
-    let renamed = tokio::select! {
-        renamed = rename_all(session, &statements) => renamed,
-        never = end_sessions(&ending, &oids, superuser) => match never {},
+    let is_done = AtomicBool::new(false);
+    let renaming = async {
+        let renamed = rename_all(session, &statements).await;
+        is_done.store(true, Ordering::Relaxed);
+        renamed
     };
+    let (renamed, ()) = tokio::join!(renaming, end_sessions(&ending, &oids, superuser, &is_done));
     match renamed {
         Ok(()) => Ok(kept),
         // The answer to COMMIT may have been lost, not the commit.
@@ -121,8 +124,10 @@ async fn try_rename(session: &Session, statements: &[String]) -> std::result::Re
     session.try_run("COMMIT").await
 }
 
-async fn end_sessions(session: &Session, oids: &[u32], superuser: bool) -> Infallible {
-    loop {
+/// Ends sessions until it is done. What the server was asked for it has done by then: it would end those who come to the new
+/// database after a run that is long over.
+async fn end_sessions(session: &Session, oids: &[u32], superuser: bool, is_done: &AtomicBool) {
+    while !is_done.load(Ordering::Relaxed) {
         if let Err(error) = session.rows("end the sessions of", END, &[&oids, &superuser]).await {
             tracing::debug!(%error, "sessions could not be ended");
         }
