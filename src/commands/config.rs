@@ -60,6 +60,9 @@ struct Shown {
     compression: String,
     before_restore: Option<String>,
     after_restore: Option<String>,
+    verify_server: Option<String>,
+    /// Statements that proofs run.
+    verify_sql: Vec<String>,
 }
 
 fn show(session: &Session) -> Outcome {
@@ -79,6 +82,8 @@ fn show(session: &Session) -> Outcome {
         compression: settings.backup.compression.to_string(),
         before_restore: settings.restore.before.clone(),
         after_restore: settings.restore.after.clone(),
+        verify_server: settings.verify.server.clone(),
+        verify_sql: settings.verify.checks.iter().map(|check| check.statement.clone()).collect(),
     };
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12} {value}\n"));
@@ -93,6 +98,8 @@ fn show(session: &Session) -> Outcome {
     line("compression", shown.compression.clone());
     shown.before_restore.iter().for_each(|command| line("before", command.clone()));
     shown.after_restore.iter().for_each(|command| line("after", command.clone()));
+    shown.verify_server.iter().for_each(|server| line("verify", format!("on the server of {server}")));
+    shown.verify_sql.iter().for_each(|statement| line("verify.sql", statement.clone()));
     session.ui().answer(&text, &shown)?;
     Ok(ExitCode::Done)
 }
