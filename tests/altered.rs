@@ -76,6 +76,7 @@ async fn a_row_that_was_altered_on_the_way_is_found_and_its_table_named() {
     alter(&home.path().join("vault/backups/backups").join(&id), "the title of 250", "the title of 999");
     dcs.run(&["verify", "--level", "checksum"]).ok();
     dcs.run(&["verify", "--level", "contents"]).fails(4, "table public.books");
+    dcs.run(&["verify", "--level", "restore"]).fails(4, "table public.books");
     dcs.run(&["restore-db", "--yes"]).fails(4, "table public.books");
 
     assert_eq!(scratch.count("SELECT count(*) FROM books WHERE title = 'the title of 250'").await, 1);

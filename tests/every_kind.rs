@@ -118,6 +118,7 @@ async fn one_of_every_kind_comes_back_as_it_was() {
     let before = world.script();
     world.dcs.run(&["backup", "db"]).ok();
     world.dcs.run(&["verify", "--level", "contents"]).ok();
+    world.dcs.run(&["verify", "--level", "restore"]).ok();
     // What changes afterwards is not in it.
     let change =
         "DELETE FROM events; DROP VIEW public.counting; SELECT lo_unlink(4242); COMMENT ON SCHEMA owned IS 'changed'";
