@@ -149,6 +149,23 @@ async fn what_cannot_be_restored_here_is_21_or_5_and_never_damage() {
     machine.remove().await;
 }
 
+/// A name gives nobody the right to drop a database.
+#[tokio::test]
+async fn a_database_that_is_only_called_like_a_scratch_one_is_not_dropped() {
+    let Some(machine) = Machine::served("").await else { return };
+    machine.configure(BESIDE);
+    let name = format!("{}__verify_ab23", machine.scratch.as_ref().unwrap().name);
+    let admin = machine.scratch.as_ref().unwrap().admin().await;
+    admin.batch_execute(&format!("CREATE DATABASE {}", crate::postgres::quoted(&name))).await.unwrap();
+    machine.back_up();
+    machine.prove(&[]).ok();
+    let left = admin.query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await.unwrap();
+    assert_eq!(left.len(), 1, "somebody's own database was dropped");
+    admin.batch_execute(&format!("DROP DATABASE {}", crate::postgres::quoted(&name))).await.unwrap();
+    machine.assert_nothing_is_left().await;
+    machine.remove().await;
+}
+
 #[tokio::test]
 async fn a_private_server_starts_where_no_socket_can_lie() {
     let Some(machine) = Machine::served("").await else { return };

@@ -43,7 +43,7 @@ impl PostgresRestore {
     pub(super) async fn begin(server: Arc<Server>, options: &RestoreOptions) -> Result<Self> {
         let session = server.connect_maintenance(&options.run).await?;
         let side = names::side(server.database(), &options.run);
-        Self::make(server, &session, side, options, !options.choices.no_owner).await
+        Self::make(server, &session, side, options, !options.choices.no_owner, false).await
     }
 
     pub(super) async fn begin_scratch(server: Arc<Server>, name: &str, options: &RestoreOptions) -> Result<Self> {
@@ -51,7 +51,7 @@ impl PostgresRestore {
         let side = names::scratch(name, &options.run);
         scratch::guard(&session, &side).await?;
         plan::check_scratch(&session, options).await?;
-        let restore = Self::make(server, &session, side, options, options.globals.is_some()).await?;
+        let restore = Self::make(server, &session, side, options, options.globals.is_some(), true).await?;
         Ok(Self { _guard: Some(session), ..restore })
     }
 
@@ -61,6 +61,7 @@ impl PostgresRestore {
         side: String,
         options: &RestoreOptions,
         has_roles: bool,
+        is_scratch: bool,
     ) -> Result<Self> {
         let info = catalog::server(session, ATTEMPTED).await?;
         let tools = server.tools("pg_restore", info.major.max(options.server.major)).await?;
@@ -70,7 +71,12 @@ impl PostgresRestore {
         }
 
         let properties = Properties::parse(options.properties.as_deref(), &side);
-        let properties = if has_roles { properties } else { properties.without_roles() };
+        let mut properties = if has_roles { properties } else { properties.without_roles() };
+        if is_scratch {
+            // Its comment is the mark by which it may be dropped.
+            properties.early.retain(|statement| !statement.starts_with("COMMENT"));
+            properties.early.insert(0, scratch::mark(&side));
+        }
         session.run("create a database on", &properties.create).await.map_err(in_a_locale)?;
         let (run, late, choices) = (options.run.clone(), properties.late, options.choices.clone());
         let restore = Self { server, run, tools, side, late, found: None, has_roles, _guard: None, choices };

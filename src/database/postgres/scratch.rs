@@ -1,5 +1,8 @@
-//! Databases for proofs on a server that has others: each is told by its name, `NAME__verify_RRRR`, and guarded by a lock of
-//! the session that made it.
+//! Databases for proofs on a server that has others: each is told by its name, `NAME__verify_RRRR`, and by its comment, and
+//! guarded by a lock of the session that made it.
+//!
+//! The name alone gives nobody the right to drop a database: somebody may have called one of his own so. One that was made
+//! and not yet marked when its run was killed stays, empty.
 //!
 //! The lock ends with that session, however it ends, on whatever host: a database whose lock can be had is one that a
 //! killed run left behind.
@@ -7,14 +10,26 @@
 use std::time::{Duration, Instant};
 
 use super::session::Session;
-use super::{Server, names, restore};
+use super::{Server, names, restore, sql};
 use crate::database::Result;
 use crate::model::RunId;
 
 /// Tells these locks from those of applications.
 const LOCKS: &str = "1145262966";
+const MARK: &str = "made by dcs for a proof, to be dropped";
 const PATIENCE: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// The statement that marks a database as one that may be dropped.
+pub(super) fn mark(name: &str) -> String {
+    format!("COMMENT ON DATABASE {} IS {}", sql::identifier(name), sql::literal(MARK))
+}
+
+async fn is_marked(session: &Session, name: &str) -> Result<bool> {
+    let sql = "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = $1";
+    let rows = session.rows("look for scratch databases on", sql, &[&name]).await?;
+    Ok(rows.first().is_some_and(|row| row.get::<_, Option<&str>>(0) == Some(MARK)))
+}
 
 /// Takes the lock of a scratch database before there is one.
 pub(super) async fn guard(session: &Session, name: &str) -> Result<()> {
@@ -49,12 +64,17 @@ async fn try_sweep(server: &Server, own: &[String], run: &RunId) -> Result<()> {
         while !try_guard(&session, name).await? && Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
         }
-        remove(&session, name).await;
+        if is_marked(&session, name).await? {
+            remove(&session, name).await;
+        }
     }
     let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE datname::text ~ '__verify_[a-z0-9]{4}$'";
     for row in session.rows("look for scratch databases on", sql, &[]).await? {
         let name: String = row.get(0);
-        if names::is_scratch(&name) && !own.contains(&name) && try_guard(&session, &name).await? {
+        if !names::is_scratch(&name) || own.contains(&name) || !is_marked(&session, &name).await? {
+            continue;
+        }
+        if try_guard(&session, &name).await? {
             tracing::info!(database = name, "a scratch database of a killed run is dropped");
             remove(&session, &name).await;
         }
