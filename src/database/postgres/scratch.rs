@@ -25,10 +25,11 @@ pub(super) fn mark(name: &str) -> String {
     format!("COMMENT ON DATABASE {} IS {}", sql::identifier(name), sql::literal(MARK))
 }
 
-async fn is_marked(session: &Session, name: &str) -> Result<bool> {
+/// Whether a database is marked; `None` where there is none.
+async fn is_marked(session: &Session, name: &str) -> Result<Option<bool>> {
     let sql = "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = $1";
     let rows = session.rows("look for scratch databases on", sql, &[&name]).await?;
-    Ok(rows.first().is_some_and(|row| row.get::<_, Option<&str>>(0) == Some(MARK)))
+    Ok(rows.first().map(|row| row.get::<_, Option<&str>>(0) == Some(MARK)))
 }
 
 /// Takes the lock of a scratch database before there is one.
@@ -64,14 +65,16 @@ async fn try_sweep(server: &Server, own: &[String], run: &RunId) -> Result<()> {
         while !try_guard(&session, name).await? && Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
         }
-        if is_marked(&session, name).await? {
-            remove(&session, name).await;
+        match is_marked(&session, name).await? {
+            Some(true) => remove(&session, name).await,
+            Some(false) => tracing::warn!(database = name, "a database is not marked as made for a proof: look at it"),
+            None => {}
         }
     }
     let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE datname::text ~ '__verify_[a-z0-9]{4}$'";
     for row in session.rows("look for scratch databases on", sql, &[]).await? {
         let name: String = row.get(0);
-        if !names::is_scratch(&name) || own.contains(&name) || !is_marked(&session, &name).await? {
+        if !names::is_scratch(&name) || own.contains(&name) || is_marked(&session, &name).await? != Some(true) {
             continue;
         }
         if try_guard(&session, &name).await? {
