@@ -3,6 +3,7 @@
 use futures_util::TryStreamExt;
 
 use super::consistency::{self, SpooledRows};
+use super::error::with_causes;
 use super::store_text::{self, StoreOptions};
 use super::{Context, Result, StepError};
 use crate::database::{self, Database, DatabaseError, DumpOptions, DumpSession};
@@ -37,7 +38,7 @@ pub(super) async fn dump_database(
     loop {
         match dump_once(context, id, name, (database.as_ref(), server), what, options).await {
             Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
-                tracing::warn!("the dump of {name} failed and is tried again: {error}");
+                tracing::warn!("the dump of {name} failed and is tried again: {}", with_causes(&error));
                 attempt += 1;
             }
             other => return other,
