@@ -207,7 +207,7 @@ impl Server {
     }
 
     async fn connect(&self, database: &str, run: &RunId) -> Result<Session> {
-        Session::connect(&self.target, database, self.password.as_ref(), &format!("dcs-{run}")).await
+        Session::connect(&self.target, database, self.password.as_ref(), &Self::session_application(run)).await
     }
 
     /// Connects to a database that is there on every server and is not the one at stake.
@@ -234,12 +234,18 @@ impl Server {
         Tool { program, attempted, arguments, password, subject: &self.subject }
     }
 
+    /// The name of all our own sessions in one run.
+    fn session_application(run: &RunId) -> String {
+        format!("dcs-{run}")
+    }
+
     /// A name by which the backend of one tool can be found and ended.
     fn application(run: &RunId) -> String {
         format!("dcs-{run}-{}", &id::random_name()[..12])
     }
 
-    /// Ends the backends of a tool that may run where killing our child does not reach it.
+    /// Ends the backends of this name but that of `session`: those of a tool that may run where killing our child does not
+    /// reach it, or our own.
     async fn end_backends(&self, session: &Session, application: &str) -> Result<()> {
         let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
              WHERE application_name = $1 AND pid <> pg_catalog.pg_backend_pid()";

@@ -251,8 +251,18 @@ impl RestoreSession for PostgresRestore {
     }
 
     async fn discard(self: Box<Self>) {
-        if let Err(error) = self.drop_side().await {
-            tracing::warn!(%error, database = self.side, "a side database could not be dropped; drop it by hand");
+        match self.drop_side().await {
+            Ok(()) => {}
+            // It may never have been made, or have its place: the next restore names it where it is left.
+            Err(error) if error.kind == ErrorKind::Unreachable => {
+                tracing::warn!(
+                    database = self.side,
+                    "a side database may be left on the server, which cannot be asked"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(%error, database = self.side, "a side database could not be dropped; drop it by hand");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Connections are never forbidden: a kill in between would leave a database that nobody can enter.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 
@@ -20,6 +20,8 @@ const ATTEMPTED: &str = "swap in";
 const ATTEMPTS: usize = 6;
 const IN_USE: [SqlState; 3] = [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a server that went away may take to be there again, before it stays open what it did last.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What ends the sessions of some databases: all but our own that this role may end.
 const END: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
@@ -46,12 +48,12 @@ pub(super) async fn swap(
 ) -> Result<Option<String>> {
     let live = server.database();
     let Some((side_oid, _)) = find(session, incoming.database).await? else {
-        return Err(DatabaseError::new(ErrorKind::NotFound, ATTEMPTED, session.subject())
+        return Err(DatabaseError::new(ErrorKind::NotFound, ATTEMPTED, server.subject.as_str())
             .with_detail(incoming.database.to_owned()));
     };
     let displaced = find(session, live).await?;
     if incoming.must_be_new && displaced.is_some() {
-        return Err(DatabaseError::new(ErrorKind::Refused, ATTEMPTED, session.subject())
+        return Err(DatabaseError::new(ErrorKind::Refused, ATTEMPTED, server.subject.as_str())
             .with_detail(format!("a database {live:?} was made meanwhile"))
             .with_hint("Choose another name with `--into`."));
     }
@@ -70,7 +72,7 @@ pub(super) async fn swap(
     let ending = server.connect_maintenance(run).await?;
     let is_done = AtomicBool::new(false);
     let renaming = async {
-        let renamed = rename_all(session, &statements).await;
+        let renamed = rename_all(session, &server.subject, &statements).await;
         is_done.store(true, Ordering::Relaxed);
         renamed
     };
@@ -78,13 +80,62 @@ pub(super) async fn swap(
     match renamed {
         Ok(()) => Ok(kept),
         // The answer to COMMIT may have been lost, not the commit.
-        Err(error) if error.kind == ErrorKind::Unreachable => {
-            let again = server.connect_maintenance(run).await?;
-            let now = find(&again, live).await?;
-            if now.is_some_and(|(oid, _)| oid == side_oid) { Ok(kept) } else { Err(error) }
-        }
+        Err(error) if error.kind == ErrorKind::Unreachable => match is_in_place(server, run, side_oid).await {
+            Ok(true) => Ok(kept),
+            Ok(false) => Err(told_of(error, "nothing was changed")),
+            Err(unknown) => Err(left_open(unknown, server)),
+        },
         Err(error) => Err(name_holders(&ending, &oids, error).await),
     }
+}
+
+/// Asks what the live name stands for, of a server that may just be starting again. What is left of our own sessions is
+/// ended first: a COMMIT that is still under way is over then, one way or the other.
+async fn is_in_place(server: &Server, run: &RunId, side_oid: u32) -> Result<bool> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look(server, run, deadline).await {
+            Ok(oid) => return Ok(oid == Some(side_oid)),
+            Err(error) if error.kind != ErrorKind::Unreachable || Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// The number of the database that has the live name, when none of our other sessions is left.
+async fn look(server: &Server, run: &RunId, deadline: Instant) -> Result<Option<u32>> {
+    let session = server.connect_maintenance(run).await?;
+    let application = Server::session_application(run);
+    let left = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = $1 \
+         AND pid <> pg_catalog.pg_backend_pid()";
+    loop {
+        server.end_backends(&session, &application).await?;
+        if session.row(ATTEMPTED, left, &[&application]).await?.get::<_, i64>(0) == 0 {
+            return Ok(find(&session, server.database()).await?.map(|(oid, _)| oid));
+        }
+        if Instant::now() >= deadline {
+            return Err(DatabaseError::new(ErrorKind::Unreachable, ATTEMPTED, server.subject.as_str())
+                .with_detail("a session of this run does not end"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn left_open(error: DatabaseError, server: &Server) -> DatabaseError {
+    let error = told_of(error, "whether the new one is in place is not known; the old or the new one is, whole");
+    DatabaseError { attempted: ATTEMPTED, subject: server.subject.clone(), ..error }.with_hint(
+        "When the server is back, see what was displaced last: `dcs restore-db --undo --dry-run`. \
+         If this run is not there, run the same command again.",
+    )
+}
+
+/// Adds what holds now to what the server said.
+fn told_of(error: DatabaseError, outcome: &str) -> DatabaseError {
+    let detail = match &error.detail {
+        Some(detail) => format!("{detail}; {outcome}"),
+        None => outcome.to_owned(),
+    };
+    error.with_detail(detail)
 }
 
 fn rename(from: &str, to: &str) -> String {
@@ -99,12 +150,12 @@ async fn find(session: &Session, database: &str) -> Result<Option<(u32, Option<S
     Ok(rows.first().map(|row| (row.get(0), row.get(1))))
 }
 
-async fn rename_all(session: &Session, statements: &[String]) -> Result<()> {
+async fn rename_all(session: &Session, subject: &str, statements: &[String]) -> Result<()> {
     let mut attempt = 1;
     loop {
         let Err(error) = try_rename(session, statements).await else { return Ok(()) };
         let in_use = error.code().is_some_and(|code| IN_USE.contains(code));
-        let error = failed(ATTEMPTED, session.subject(), error);
+        let error = failed(ATTEMPTED, subject, error);
         if error.kind == ErrorKind::Unreachable {
             return Err(error);
         }
@@ -141,11 +192,10 @@ async fn name_holders(session: &Session, oids: &[u32], error: DatabaseError) -> 
          WHERE datid = ANY($1) AND pid <> pg_catalog.pg_backend_pid() ORDER BY 1";
     let holders = session.rows(ATTEMPTED, sql, &[&oids]).await.unwrap_or_default();
     let holders: Vec<String> = holders.iter().map(|row| row.get(0)).collect();
-    let detail = format!("{}; nothing was changed", error.detail.clone().unwrap_or_default());
+    let error = told_of(error, "nothing was changed");
     if error.kind != ErrorKind::Refused || holders.is_empty() {
-        return error.with_detail(detail);
+        return error;
     }
-    error
-        .with_detail(format!("{detail}; connected: {}", holders.join(", ")))
+    told_of(error, &format!("connected: {}", holders.join(", ")))
         .with_hint("Stop what is connected, and run the same command again.")
 }
