@@ -237,7 +237,8 @@ impl DumpSession for PostgresDump {
                 .with_detail("a session is dumped once"));
         };
         self.begin_counting();
-        let (dump, found) = custom_format::watched(dump);
+        // What is read along is what is stored.
+        let (dump, found) = custom_format::watched(custom_format::merged(dump));
         self.found = Some(found);
         // Noted only where the stream ends cleanly, which one that breaks never does.
         let state = (dump, Arc::clone(&self.ended));

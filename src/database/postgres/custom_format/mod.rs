@@ -14,15 +14,13 @@ use crate::database::DumpStream;
 use crate::model::database::{TableContent, TableCount};
 
 mod cursor;
+mod merge;
+mod scan;
 mod toc;
 
-use cursor::{Cursor, Result, Stop};
-use toc::{Entry, Head, Table};
-
-const ROWS: u8 = 1;
-const LARGE_OBJECTS: u8 = 3;
-/// No entry of a table of contents is longer; memory must not grow with what is not one.
-const LONGEST_UNIT: usize = 64 << 20;
+pub(super) use merge::merged;
+use scan::{Scanner, Unit};
+use toc::{Entry, Table};
 
 /// What an archive holds.
 #[derive(Debug, Default)]
@@ -63,119 +61,48 @@ pub(super) fn watched(archive: DumpStream) -> (DumpStream, Found) {
 /// What reads along.
 #[derive(Default)]
 pub(super) struct Watcher {
-    state: State,
-    head: Head,
-    /// By the number of their blocks.
-    tables: HashMap<i64, Table>,
-    /// Bytes of a unit whose end has not come.
-    pending: Vec<u8>,
-    archive: Archive,
+    scanner: Scanner,
+    seen: Seen,
 }
 
 #[derive(Default)]
-enum State {
-    #[default]
-    Head,
-    /// So many entries are left.
-    Contents(u64),
-    /// Before a block, or at the end.
-    Block,
-    /// In a block of rows, before a chunk of which so many bytes are left.
-    Rows { table: Option<Table>, hasher: RowsHasher, left: usize },
-    /// In a block of large objects: before the number of the next one.
-    LargeObjects,
-    /// In a large object, in a chunk of which so many bytes are left.
-    LargeObject(usize),
-    /// It was not understood.
-    Lost,
+struct Seen {
+    /// By the number of their blocks.
+    tables: HashMap<i64, Table>,
+    /// The table whose rows pass by.
+    current: Option<(Table, RowsHasher)>,
+    archive: Archive,
 }
 
 impl Watcher {
     /// Takes the next bytes of the archive.
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        if matches!(self.state, State::Lost) {
-            return;
-        }
-        let mut joined = std::mem::take(&mut self.pending);
-        let mut rest = if joined.is_empty() {
-            bytes
-        } else {
-            joined.extend_from_slice(bytes);
-            joined.as_slice()
-        };
-        while !rest.is_empty() {
-            match self.step(rest) {
-                Ok(taken) => rest = &rest[taken..],
-                Err(Stop::More) if rest.len() <= LONGEST_UNIT => break,
-                Err(_) => {
-                    self.state = State::Lost;
-                    return;
-                }
-            }
-        }
-        self.pending = rest.to_vec();
+        let Self { scanner, seen } = self;
+        scanner.update(bytes, |unit, bytes| seen.take(unit, bytes));
     }
 
     /// What the archive holds; `None` where it was not understood to its end.
     pub(super) fn finish(self) -> Option<Archive> {
-        (matches!(self.state, State::Block) && self.pending.is_empty()).then_some(self.archive)
+        self.scanner.finish().is_whole.then_some(self.seen.archive)
     }
+}
 
-    /// Takes one unit off the front of `bytes`, and answers how long it was.
-    fn step(&mut self, bytes: &[u8]) -> Result<usize> {
-        let mut cursor = Cursor::new(bytes, self.head.int_size);
-        match &mut self.state {
-            State::Head => {
-                self.head = Head::read(&mut cursor)?;
-                self.state = contents(self.head.entries);
+impl Seen {
+    fn take(&mut self, unit: Unit, bytes: &[u8]) {
+        match unit {
+            Unit::Entry(entry) => self.note(entry),
+            Unit::BlockOfRows(id) => {
+                self.current = self.tables.remove(&id).map(|table| (table, RowsHasher::default()));
             }
-            State::Contents(left) => {
-                let entry = self.head.entry(&mut cursor)?;
-                self.state = contents(*left - 1);
-                self.note(entry);
-            }
-            State::Block => match (cursor.byte()?, cursor.int()?) {
-                (ROWS, id) => {
-                    let (table, hasher) = (self.tables.remove(&id), RowsHasher::default());
-                    self.state = State::Rows { table, hasher, left: 0 };
-                }
-                (LARGE_OBJECTS, _) => self.state = State::LargeObjects,
-                _ => return Err(Stop::Unknown),
-            },
-            State::Rows { table, hasher, left: left @ 1.. } => {
-                let taken = bytes.len().min(*left);
-                *left -= taken;
-                if table.is_some() {
-                    hasher.update(&bytes[..taken]);
-                }
-                return Ok(taken);
-            }
-            State::Rows { table, hasher, left } => {
-                *left = length(&mut cursor)?;
-                if *left == 0 {
-                    self.archive.rows.extend(table.take().map(|table| counted(table, std::mem::take(hasher))));
-                    self.state = State::Block;
+            Unit::Rows => {
+                if let Some((_, hasher)) = &mut self.current {
+                    hasher.update(bytes);
                 }
             }
-            State::LargeObjects => {
-                let number = cursor.int()?;
-                self.archive.large_objects += u64::from(number != 0);
-                self.state = if number == 0 { State::Block } else { State::LargeObject(0) };
-            }
-            State::LargeObject(left @ 1..) => {
-                let taken = bytes.len().min(*left);
-                *left -= taken;
-                return Ok(taken);
-            }
-            State::LargeObject(left) => {
-                *left = length(&mut cursor)?;
-                if *left == 0 {
-                    self.state = State::LargeObjects;
-                }
-            }
-            State::Lost => return Err(Stop::Unknown),
+            Unit::EndOfRows => self.archive.rows.extend(self.current.take().map(counted)),
+            Unit::LargeObject => self.archive.large_objects += 1,
+            Unit::Head(_) | Unit::Chunk | Unit::Other | Unit::Unknown => {}
         }
-        Ok(cursor.at)
     }
 
     fn note(&mut self, entry: Entry) {
@@ -190,15 +117,7 @@ impl Watcher {
     }
 }
 
-fn contents(left: u64) -> State {
-    if left == 0 { State::Block } else { State::Contents(left) }
-}
-
-fn length(cursor: &mut Cursor<'_>) -> Result<usize> {
-    usize::try_from(cursor.int()?).map_err(|_| Stop::Unknown)
-}
-
-fn counted(table: Table, hasher: RowsHasher) -> TableCount {
+fn counted((table, hasher): (Table, RowsHasher)) -> TableCount {
     let (rows, digest) = hasher.finish();
     let content = table.columns.map(|columns| TableContent { columns, digest });
     TableCount { schema: table.schema, name: table.name, rows, content }

@@ -15,6 +15,8 @@ pub(super) struct Head {
 /// The custom format, and the two ways of saying "not compressed".
 const CUSTOM: u8 = 1;
 const UNCOMPRESSED: i64 = 0;
+/// Before the offset of what an entry holds: it is known.
+const PLACED: u8 = 2;
 /// PostgreSQL 10 to 18. What came with later ones is not known here.
 const VERSIONS: std::ops::RangeInclusive<u8> = 12..=16;
 
@@ -62,7 +64,7 @@ impl Head {
         }
         let [_owner, _with_oids] = texts(cursor)?;
         while cursor.text()?.is_some() {} // what it depends on
-        let _where_it_lies = cursor.take(1 + self.offset_size)?;
+        let is_placed = cursor.take(1 + self.offset_size)?[0] == PLACED;
         let utf8 = |text: Option<&[u8]>| text.and_then(|text| str::from_utf8(text).ok().map(str::to_owned));
         let (Some(schema), Some(name)) = (utf8(schema), utf8(tag)) else { return Ok(Entry::Other) };
         Ok(match description {
@@ -71,7 +73,7 @@ impl Head {
             Some(b"SEQUENCE SET") => Entry::SequenceValue(schema, name),
             Some(b"TABLE DATA") => {
                 let columns = utf8(copy).as_deref().and_then(columns);
-                Entry::Rows(Table { id, schema, name, columns })
+                Entry::Rows(Table { id, schema, name, columns, is_placed })
             }
             _ => Entry::Other,
         })
@@ -104,6 +106,8 @@ pub(super) struct Table {
     pub(super) name: String,
     /// None where they are not told.
     pub(super) columns: Option<Vec<String>>,
+    /// Whether the archive says where in it they lie.
+    pub(super) is_placed: bool,
 }
 
 /// The columns in `COPY public.books (id, "the title") FROM stdin;`. None where there is no list: a table without columns,
