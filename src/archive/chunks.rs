@@ -3,13 +3,21 @@
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 
+use super::buffers::Buffers;
+
 /// Cuts a stream in buffers of exactly `size` bytes, the last one shorter. An empty stream gives one empty buffer.
 pub fn exact<S, E>(source: S, size: usize) -> impl Stream<Item = Result<Bytes, E>> + Send
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
     E: Send,
 {
-    let state = Cutter { source: Some(Box::pin(source)), carried: Bytes::new(), size, is_first: true };
+    let state = Cutter {
+        source: Some(Box::pin(source)),
+        carried: Bytes::new(),
+        buffers: Buffers::default(),
+        size,
+        is_first: true,
+    };
     stream::try_unfold(state, |mut state| async move {
         let buffer = state.next().await?;
         Ok(buffer.map(|buffer| (buffer, state)))
@@ -21,6 +29,7 @@ struct Cutter<S> {
     source: Option<S>,
     /// What was read beyond the end of the last buffer.
     carried: Bytes,
+    buffers: Buffers,
     size: usize,
     is_first: bool,
 }
@@ -30,7 +39,12 @@ where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
 {
     async fn next(&mut self) -> Result<Option<Bytes>, E> {
-        let mut buffer = Vec::new();
+        if self.carried.len() >= self.size {
+            self.is_first = false;
+            return Ok(Some(self.carried.split_to(self.size)));
+        }
+        let mut buffer = self.buffers.take();
+        buffer.clear();
         loop {
             let take = self.carried.len().min(self.size - buffer.len());
             // A short stream never costs a whole buffer, a long one is copied once more at most.
@@ -48,7 +62,8 @@ where
             }
         }
         let is_first = std::mem::replace(&mut self.is_first, false);
-        Ok((is_first || !buffer.is_empty()).then(|| buffer.into()))
+        let length = buffer.len();
+        Ok((is_first || length > 0).then(|| self.buffers.lend(buffer, length)))
     }
 }
 

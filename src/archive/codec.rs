@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
+use super::buffers::Buffers;
 use super::gzip::{MEMBER_BYTES, STEP_BYTES};
 use super::{Corrupt, DecodeError, blocking, chunks, gzip, zstd};
 use crate::model::Compression;
@@ -84,6 +85,18 @@ impl Codec {
         }
     }
 
+    /// The same into a buffer that is used again. Zstd makes its own.
+    fn compress_into(self, raw: &[u8], buffers: &Buffers) -> Bytes {
+        match self {
+            Self::Gzip(level) => {
+                let mut buffer = buffers.take();
+                let length = gzip::compress_into(raw, level, &mut buffer);
+                buffers.lend(buffer, length)
+            }
+            Self::Zstd(level) => zstd::compress_frame(raw, level).into(),
+        }
+    }
+
     /// Compresses a stream in members of [`MEMBER_BYTES`] raw bytes, `workers` at once, in order. An empty stream gives one
     /// empty member. Memory: about two members a worker, and what the level takes.
     pub fn compress_stream<S, E>(self, source: S, workers: usize) -> impl Stream<Item = Result<Bytes, E>> + Send
@@ -91,8 +104,12 @@ impl Codec {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Send,
     {
+        let buffers = Buffers::default();
         chunks::exact(source, MEMBER_BYTES)
-            .map_ok(move |raw| async move { Ok(Bytes::from(blocking(move || self.compress_member(&raw)).await)) })
+            .map_ok(move |raw| {
+                let buffers = buffers.clone();
+                async move { Ok(blocking(move || self.compress_into(&raw, &buffers)).await) }
+            })
             .try_buffered(workers.max(1))
     }
 }

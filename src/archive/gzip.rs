@@ -50,6 +50,20 @@ pub fn compress_member(raw: &[u8], level: Level) -> Vec<u8> {
     WORKSHOP.with_borrow_mut(|workshop| workshop.compress(raw, level))
 }
 
+/// Compresses a buffer into one gzip member at the front of `output`, which grows as it must; answers how long it is.
+pub(super) fn compress_into(raw: &[u8], level: Level, output: &mut Vec<u8>) -> usize {
+    WORKSHOP.with_borrow_mut(|workshop| compress(workshop.compressor(level), raw, output))
+}
+
+fn compress(compressor: &mut Compressor, raw: &[u8], output: &mut Vec<u8>) -> usize {
+    let bound = compressor.gzip_compress_bound(raw.len());
+    if output.len() < bound {
+        // New, so that pages which are never written to are never there.
+        *output = vec![0; bound];
+    }
+    compressor.gzip_compress(raw, &mut output[..bound]).expect("the bound is never too small")
+}
+
 thread_local! {
     static WORKSHOP: RefCell<Workshop> = RefCell::default();
 }
@@ -67,14 +81,15 @@ impl Workshop {
     /// Output kept for the next time, a thread.
     const MOST_KEPT: usize = 1 << 20;
 
-    fn compress(&mut self, raw: &[u8], level: Level) -> Vec<u8> {
+    fn compressor(&mut self, level: Level) -> &mut Compressor {
         let make = || Compressor::new(CompressionLvl::new(level.0.into()).expect("libdeflate has levels 0 to 12"));
-        let compressor = self.compressors[usize::from(level.0)].get_or_insert_with(make);
-        let bound = compressor.gzip_compress_bound(raw.len());
-        if self.output.len() < bound {
-            self.output.resize(bound, 0);
-        }
-        let length = compressor.gzip_compress(raw, &mut self.output[..bound]).expect("the bound is never too small");
+        self.compressors[usize::from(level.0)].get_or_insert_with(make)
+    }
+
+    fn compress(&mut self, raw: &[u8], level: Level) -> Vec<u8> {
+        let mut output = std::mem::take(&mut self.output);
+        let length = compress(self.compressor(level), raw, &mut output);
+        self.output = output;
         // Members wait in queues by the thousand; what they do not need of the bound would be most of it.
         let member = self.output[..length].to_vec();
         if self.output.len() > Self::MOST_KEPT {

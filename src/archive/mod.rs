@@ -1,6 +1,8 @@
 //! Streaming tar, gzip members and zstd frames in parallel, SHA-256, sums of rows. The only folder that names tar,
 //! flate2, libdeflater, zstd, sha2, xxhash_rust and memchr.
 
+mod ahead;
+mod buffers;
 pub mod chunks;
 pub mod codec;
 pub mod digest;
@@ -12,6 +14,8 @@ mod rows;
 pub mod tar;
 pub mod zstd;
 
+pub use ahead::ahead;
+pub use buffers::Buffers;
 pub use codec::{Codec, Format};
 pub use digest::{Hasher, sha256};
 pub use error::{Corrupt, DecodeError};

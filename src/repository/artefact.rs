@@ -12,7 +12,8 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use super::Repository;
 use super::error::{ErrorKind, RepositoryError, Result};
 use super::open::content_type;
-use crate::archive::{Codec, DecodeError, Format, Hasher, blocking, chunks};
+use crate::archive::gzip::MEMBER_BYTES;
+use crate::archive::{Codec, DecodeError, Format, Hasher, ahead, blocking, chunks};
 use crate::model::manifest::{Artefact, Part};
 use crate::model::{Attributes, Digest, Key};
 use crate::store::transfer::{self, CutOptions};
@@ -21,6 +22,8 @@ use crate::store::{self, GetOptions, StoreError};
 /// Bytes of an artefact, before compression.
 pub type RawStream = BoxStream<'static, Result<Bytes>>;
 
+/// Buffers that each stage makes before they are asked for.
+const AHEAD: usize = 2;
 /// Bytes that are hashed at once; each batch is a hop to another thread.
 const HASH_BYTES: usize = 256 << 10;
 /// How many parts are looked at, or read, at once.
@@ -46,9 +49,9 @@ impl Repository {
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     {
         let tally = Tally::default();
-        let raw = tallied(raw, tally.clone());
+        let raw = ahead(tallied(raw, MEMBER_BYTES, tally.clone()), AHEAD);
         let stored = match format_of(path) {
-            Some(format) => codec.or_default(format).compress_stream(raw, workers).boxed(),
+            Some(format) => ahead(codec.or_default(format).compress_stream(raw, workers), AHEAD).boxed(),
             None => raw.boxed(),
         };
         let attributes = Attributes { content_type: Some(content_type(path).to_owned()), ..Attributes::default() };
@@ -189,13 +192,13 @@ impl Tally {
     }
 }
 
-/// Passes a stream on, in chunks of [`HASH_BYTES`], and hashes it on the way.
-fn tallied<S, E>(source: S, tally: Tally) -> impl Stream<Item = std::result::Result<Bytes, E>> + Send
+/// Passes a stream on, in pieces of this size, and hashes it on the way.
+fn tallied<S, E>(source: S, piece: usize, tally: Tally) -> impl Stream<Item = std::result::Result<Bytes, E>> + Send
 where
     S: Stream<Item = std::result::Result<Bytes, E>> + Send,
     E: Send,
 {
-    chunks::exact(source, HASH_BYTES)
+    chunks::exact(source, piece)
         .and_then(move |bytes| {
             let tally = tally.clone();
             async move {
@@ -226,7 +229,7 @@ fn verified(source: RawStream, subject: String, size: u64, sha256: Digest) -> Ra
         })
     };
     // An error ends the stream, so that the end is not reached with half of the bytes.
-    let all = tallied(source, tally).chain(end);
+    let all = tallied(source, HASH_BYTES, tally).chain(end);
     stream::try_unfold(Box::pin(all), |mut all| async move { Ok(all.try_next().await?.map(|bytes| (bytes, all))) })
         .try_filter(|bytes| std::future::ready(!bytes.is_empty()))
         .boxed()

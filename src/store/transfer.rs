@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use super::{
     Address, ByteStream, ErrorKind, ObjectStore, Precondition, Result, StoreError, Stored, Upload, UploadedPart,
 };
+use crate::archive::Buffers;
 use crate::model::{Attributes, BucketName};
 
 mod copy;
@@ -103,6 +104,7 @@ async fn check_free(store: &Arc<dyn ObjectStore>, at: &Address, precondition: Pr
 struct Source<S> {
     pieces: S,
     rest: Bytes,
+    buffers: Buffers,
     subject: String,
 }
 
@@ -112,7 +114,7 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     fn new(pieces: S, at: &Address) -> Self {
-        Self { pieces, rest: Bytes::new(), subject: at.to_string() }
+        Self { pieces, rest: Bytes::new(), buffers: Buffers::default(), subject: at.to_string() }
     }
 
     /// The next `size` bytes; fewer only at the end, none beyond it.
@@ -121,12 +123,18 @@ where
         if self.fill().await? && self.rest.len() >= size {
             return Ok(self.rest.split_to(size));
         }
-        let mut part = BytesMut::new();
+        let mut part = self.buffers.take();
+        part.clear();
         while part.len() < size && self.fill().await? {
             let piece = self.rest.split_to(self.rest.len().min(size - part.len()));
+            // A short stream never costs a whole part.
+            if part.len() + piece.len() > size / 4 && part.capacity() < size {
+                part.reserve_exact(size - part.len());
+            }
             part.extend_from_slice(&piece);
         }
-        Ok(part.freeze())
+        let length = part.len();
+        Ok(self.buffers.lend(part, length))
     }
 
     async fn at_end(&mut self) -> Result<bool> {

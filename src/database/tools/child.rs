@@ -3,6 +3,7 @@
 //! A stream ends cleanly only after the tool ended with success. Whatever is dropped is killed.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -36,15 +37,18 @@ impl Tool<'_> {
     pub(in crate::database) async fn stream(&self, tools: &Tools) -> Result<DumpStream> {
         let mut running = self.start(tools, false).await?;
         let output = running.child.stdout.take();
-        let state = output.map(|output| (running, output));
+        if let Some(output) = &output {
+            widen(output);
+        }
+        let state = output.map(|output| (running, output, BytesMut::new()));
         Ok(stream::try_unfold(state, |state| async move {
-            let Some((running, mut output)) = state else { return Ok(None) };
-            let chunk = read_chunk(&mut output).await.map_err(|error| running.broken(error))?;
+            let Some((running, mut output, mut buffer)) = state else { return Ok(None) };
+            let chunk = read_chunk(&mut output, &mut buffer).await.map_err(|error| running.broken(error))?;
             if chunk.is_empty() {
                 running.success().await?;
                 return Ok(None);
             }
-            Ok(Some((chunk, Some((running, output)))))
+            Ok(Some((chunk, Some((running, output, buffer)))))
         })
         .boxed())
     }
@@ -66,6 +70,9 @@ impl Tool<'_> {
     pub(in crate::database) async fn feed(&self, tools: &Tools) -> Result<Feed> {
         let mut running = self.start(tools, true).await?;
         let input = running.input.take();
+        if let Some(input) = &input {
+            widen(input);
+        }
         Ok(Feed { running, input })
     }
 
@@ -193,15 +200,24 @@ impl Feed {
     }
 }
 
-async fn read_chunk(output: &mut ChildStdout) -> io::Result<Bytes> {
-    let mut chunk = BytesMut::with_capacity(CHUNK);
-    while chunk.len() < CHUNK {
-        let room = CHUNK - chunk.len();
-        if (&mut *output).take(room as u64).read_buf(&mut chunk).await? == 0 {
+/// Reads into the memory of the last chunk, where nobody holds that any more.
+async fn read_chunk(output: &mut ChildStdout, buffer: &mut BytesMut) -> io::Result<Bytes> {
+    buffer.reserve(CHUNK);
+    while buffer.len() < CHUNK {
+        let room = CHUNK - buffer.len();
+        if (&mut *output).take(room as u64).read_buf(buffer).await? == 0 {
             break;
         }
     }
-    Ok(chunk.freeze())
+    Ok(buffer.split().freeze())
+}
+
+/// Lets a tool write so much ahead. A pipe of the usual size makes the two wait for each other at every 64 KiB.
+fn widen(pipe: impl AsFd) {
+    // Where there are too many wide pipes already, a narrow one does.
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(pipe, CHUNK) {
+        tracing::debug!(%error, "a pipe to a tool stays narrow");
+    }
 }
 
 /// Reads all, keeps the end.
