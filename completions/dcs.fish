@@ -200,41 +200,43 @@ complete -c dcs -n "__fish_dcs_using_subcommand init" -s v -l verbose -d 'Say mo
 complete -c dcs -n "__fish_dcs_using_subcommand init" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand init" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l log-file -d 'Append a log of the run to this file' -r -F
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
 json\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -l no-progress -d 'Show no progress bar on a terminal'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "db" -d 'Back up the databases'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "list" -d 'List the backups, oldest first'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "ls" -d 'List the objects of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "cat" -d 'Print one object of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "diff" -d 'Show which objects two backups do not have in common'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "export" -d 'Write a backup as one ordinary .tar.gz'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "protect" -d 'Keep a backup from being deleted'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "accept" -d 'Call a backup good in spite of its problems'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "delete" -d 'Delete backups, for good'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "prune" -d 'Free the room of what no backup needs any more'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "db" -d 'Back up the databases'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "files" -d 'Back up the files: every object of the configured buckets'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "config" -d 'Back up the configuration: files, folders and what the capture commands print'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "complete" -d 'Back up the databases, the files and the configuration into one backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "list" -d 'List the backups, oldest first'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "show" -d 'Show what a backup holds, and what went wrong in it'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "ls" -d 'List the objects of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "cat" -d 'Print one object of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "diff" -d 'Show which objects two backups do not have in common'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "export" -d 'Write a backup as one ordinary .tar.gz'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "protect" -d 'Keep a backup from being deleted'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "tag" -d 'Put words on a backup, to list or keep it by'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "delete" -d 'Delete backups, for good'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and not __fish_seen_subcommand_from db files config complete list show ls cat diff export protect unprotect accept tag delete prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l table -d 'Dump only this table, a pattern as pg_dump takes it (`public.book*`); may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l schema -d 'Dump only this schema, a pattern; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l exclude-table-data -d 'Leave out the rows of this table, a pattern; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l tag -d 'A word that stays with the backup, to list or keep it by; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -254,6 +256,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from db" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l tag -d 'A word that stays with the backup, to list or keep it by; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -273,6 +276,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from files" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l tag -d 'A word that stays with the backup, to list or keep it by; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -291,6 +295,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from config" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l note -d 'A remark that stays with the backup' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l tag -d 'A word that stays with the backup, to list or keep it by; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l compression -d 'How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -309,6 +314,10 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from complete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l kind -d 'Only backups of this kind; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l tag -d 'Only backups with this tag; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l since -d 'Only backups that began then or later: `2026-11-20T02:00:00Z`, or a date, which means its begin in UTC' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l until -d 'Only backups that began then or before: a time, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from list" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -448,6 +457,23 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from accept" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l remove -d 'Take this word away; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -s n -l dry-run -d 'Show what would be done, and do nothing'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -466,6 +492,14 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from delete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-last -d 'Keep the last N backups' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-hourly -d 'Keep one of each of N hours' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-daily -d 'Keep one of each of N days; 30 where any rule is given' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-weekly -d 'Keep one of each of N weeks' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-monthly -d 'Keep one of each of N months' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-yearly -d 'Keep one of each of N years' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-within -d 'Keep all that began so long ago or later, as in `48h` or `7d`' -r
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l keep-tag -d 'Keep all with this tag; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l grace -d 'Remove what was marked so long ago, as in `24h`, `7d` or `0s`; `grace` of `[backup]` by default, or a day' -r
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from prune" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
@@ -497,8 +531,9 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "protect" -d 'Keep a backup from being deleted'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "tag" -d 'Put words on a backup, to list or keep it by'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete backups, for good'
-complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Free the room of what no backup needs any more'
+complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
 checksum\t'Every stored byte is what was stored'
@@ -745,8 +780,9 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "protect" -d 'Keep a backup from being deleted'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "unprotect" -d 'Let a protected backup be deleted again'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "accept" -d 'Call a backup good in spite of its problems'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "tag" -d 'Put words on a backup, to list or keep it by'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "delete" -d 'Delete backups, for good'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "prune" -d 'Free the room of what no backup needs any more'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'

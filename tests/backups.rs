@@ -42,6 +42,7 @@ async fn unpublished(repository: &Repository, day: u32) -> Manifest {
         started_at: at,
         finished_at: at,
         note: None,
+        tags: Vec::new(),
         incomplete: false,
         databases: vec![],
         files: None,

@@ -21,6 +21,8 @@ mod deletions;
 mod items;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "cli/retention.rs"]
+mod retention;
 #[path = "cli/services.rs"]
 mod services;
 mod support;

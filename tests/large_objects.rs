@@ -74,6 +74,7 @@ impl Backup {
             how: dcs::steps::files::FilesOptions::default(),
             kind: BackupKind::Files,
             note: None,
+            tags: Vec::new(),
             databases: vec![],
             selection: None,
             items: Vec::new(),

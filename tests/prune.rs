@@ -15,6 +15,8 @@ use world::{NO_GRACE, World, locks};
 mod beside;
 #[path = "prune/killed.rs"]
 mod killed;
+#[path = "prune/retention.rs"]
+mod retention;
 mod support;
 #[path = "prune/world.rs"]
 mod world;

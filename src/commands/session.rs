@@ -263,17 +263,22 @@ impl Session {
         self.lock(&context.repository, &wants).await
     }
 
+    /// Gives back all locks that the run holds.
+    pub async fn unlock(&self) {
+        for lock in self.locks.lock().await.drain(..) {
+            if let Err(error) = lock.release().await {
+                self.ui.warn(&format!("a lock could not be released and will expire: {error}"));
+            }
+        }
+    }
+
     /// Ends the run: releases what it holds, whatever the result was.
     pub async fn close(&self, result: Outcome) -> Outcome {
         transfer::finish_aborts(LONGEST_CLEANUP).await;
         if let Some(scratch) = self.scratch.get() {
             scratch.close().await;
         }
-        for lock in self.locks.lock().await.drain(..) {
-            if let Err(error) = lock.release().await {
-                self.ui.warn(&format!("a lock could not be released and will expire: {error}"));
-            }
-        }
+        self.unlock().await;
         result.map_err(|error| error.about(self.backup.get()))
     }
 }

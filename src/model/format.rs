@@ -63,6 +63,26 @@ pub fn moment(at: Timestamp) -> String {
     }
 }
 
+/// A number and a unit: `B`, `KB`, `MB`, `GB`, `TB` of 1000, or `KiB`, `MiB`, `GiB`, `TiB` of 1024.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = (&text[..split], text[split..].trim_start());
+    let bytes: u64 = match unit {
+        "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err("write a whole number and a unit, as in 800MB, 500GiB or 2TB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{number:?} is no whole number"))?;
+    number.checked_mul(bytes).ok_or_else(|| "that is too much".to_owned())
+}
+
 /// A number and a unit: `s`, `m`, `h`, `d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
@@ -99,6 +119,16 @@ mod tests {
         assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
         for bad in ["", "m", "10", "-1s", "1.5h", "10 m", "é", "99999999999999999999d", "18446744073709551615d"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        for (text, bytes) in [("0B", 0), ("7KB", 7000), ("2 GiB", 2 << 30), ("5TB", 5_000_000_000_000)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "7", "GB", "-1GB", "1.5GB", "1gb", "99999999999TB", "1GBs"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 }

@@ -71,6 +71,12 @@ impl BackupId {
         self.0.split('-').next().unwrap_or_default()
     }
 
+    /// The same as a moment; `None` where it is none.
+    pub fn began(&self) -> Option<Timestamp> {
+        let civil = jiff::civil::DateTime::strptime(TIME, self.time()).ok()?;
+        civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    }
+
     pub fn kind(&self) -> BackupKind {
         let text = self.0.split('-').nth(1).unwrap_or_default();
         BackupKind::ALL.into_iter().find(|kind| kind.as_str() == text).unwrap_or(BackupKind::Complete)

@@ -25,6 +25,9 @@ pub struct Manifest {
     pub finished_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// As it was made; what was said later is in `state/tags.json`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// True where a part of a complete backup is missing; never `latest`.
     #[serde(default)]
     pub incomplete: bool,

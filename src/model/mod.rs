@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod percent;
 pub mod progress;
 pub mod report;
+pub mod retention;
 pub mod secret;
 pub mod source;
 

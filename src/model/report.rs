@@ -20,6 +20,9 @@ impl Problem {
 pub struct Report {
     pub problem_count: u64,
     pub problems: Vec<Problem>,
+    /// Whether one of them is a source that lost much: until it is accepted, no backup may go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shrunken: bool,
 }
 
 impl Report {
@@ -33,10 +36,17 @@ impl Report {
         }
     }
 
+    /// A source that lost more than the guard allows.
+    pub fn add_shrunken(&mut self, problem: Problem) {
+        self.add(problem);
+        self.shrunken = true;
+    }
+
     pub fn merge(&mut self, other: Self) {
         let listed = other.problems.len() as u64;
         other.problems.into_iter().for_each(|problem| self.add(problem));
         self.problem_count += other.problem_count - listed;
+        self.shrunken |= other.shrunken;
     }
 
     pub fn is_clean(&self) -> bool {

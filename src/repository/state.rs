@@ -1,12 +1,16 @@
 //! `backups/ID/state/*.json`: what may be said of a backup after it was made.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::{Repository, layout};
-use crate::model::BackupId;
+use crate::model::{BackupId, Manifest};
 use crate::store::Precondition;
+
+const TAGS: &str = "tags";
 
 /// Something that may be said of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,25 @@ pub struct Said {
     pub at: Timestamp,
 }
 
+/// The tags of a backup, once somebody changed them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tags {
+    pub tags: BTreeSet<String>,
+    #[serde(flatten)]
+    pub said: Said,
+}
+
 impl Repository {
+    /// The tags of a backup: what was said last of them.
+    pub async fn tags(&self, manifest: &Manifest) -> Result<BTreeSet<String>> {
+        let said: Option<Tags> = self.get_json(&layout::state(&manifest.id, TAGS)).await?;
+        Ok(said.map_or_else(|| manifest.tags.iter().cloned().collect(), |said| said.tags))
+    }
+
+    pub async fn set_tags(&self, id: &BackupId, tags: &Tags) -> Result<()> {
+        self.put_json(&layout::state(id, TAGS), tags, Precondition::Overwrite).await
+    }
+
     /// Who said so of a backup; `None` where nobody did.
     pub async fn said(&self, id: &BackupId, mark: Mark) -> Result<Option<Said>> {
         self.get_json(&layout::state(id, mark.as_str())).await

@@ -113,6 +113,38 @@ pub(super) struct Backup {
     pub shrink_guard: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<String>,
+    /// Which backups stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+    /// Room that the repository should not exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
+}
+
+/// Which backups stay: of all kinds, or of one.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Keep {
+    pub last: u32,
+    pub hourly: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily: Option<u32>,
+    pub weekly: u32,
+    pub monthly: u32,
+    pub yearly: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Instead of these, for one kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db: Option<Box<Self>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Box<Self>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<Box<Self>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Box<Self>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

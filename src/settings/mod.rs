@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::item::ItemKind;
+use crate::model::retention::Retention;
 use crate::model::{BucketName, Compression, FileSource, Patterns};
 
 mod environment;
 mod file;
 mod items;
 mod resolve;
+mod retention;
 mod secrets;
 mod target;
 mod verify;
@@ -78,6 +80,10 @@ pub struct BackupSettings {
     /// Percent of its objects or bytes that a source may lose before its backup is not good; 0 for never.
     pub shrink_guard: u8,
     grace: Option<Duration>,
+    /// Which backups stay; all of them, where there are no rules.
+    pub keep: Option<Retention>,
+    /// Bytes that the repository should not exceed.
+    pub budget: Option<u64>,
 }
 
 /// Long enough for a run that began before a mark to end, and for a person to see what was done.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, RestoreSettings, Settings,
-    SettingsError, StoreSettings, file, items, verify,
+    SettingsError, StoreSettings, file, items, retention, verify,
 };
-use crate::model::format::parse_duration;
+use crate::model::format::{parse_bytes, parse_duration};
 use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
 
 impl Settings {
@@ -151,6 +151,8 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
         compression: compression(backup.compression.as_deref())?,
         shrink_guard: shrink_guard(backup.shrink_guard)?,
         grace: grace(backup.grace.as_deref())?,
+        keep: retention::resolve(backup)?,
+        budget: budget(backup.budget.as_deref())?,
     })
 }
 
@@ -225,6 +227,10 @@ fn compression(text: Option<&str>) -> Result<Compression, SettingsError> {
 
 fn grace(text: Option<&str>) -> Result<Option<Duration>, SettingsError> {
     text.map(parse_duration).transpose().map_err(|reason| option("[backup].grace", reason))
+}
+
+fn budget(text: Option<&str>) -> Result<Option<u64>, SettingsError> {
+    text.map(parse_bytes).transpose().map_err(|reason| option("[backup].budget", reason))
 }
 
 /// The host's name, as manifests and locks show it.

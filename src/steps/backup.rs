@@ -32,6 +32,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct BackupOptions {
     pub kind: BackupKind,
     pub note: Option<String>,
+    pub tags: Vec<String>,
     pub databases: Vec<String>,
     /// What of the databases to dump, where that is not all.
     pub selection: Option<DumpSelection>,
@@ -120,7 +121,8 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
             Ok((component, mut of_items)) => {
                 rows.append(&mut of_items);
                 if let Some(problem) = shrunken::database(context, &component, options.how.shrink_guard).await? {
-                    add(context, &mut manifest.report, problem);
+                    context.progress.problem(&problem);
+                    manifest.report.add_shrunken(problem);
                 }
                 manifest.databases.push(component);
             }
@@ -211,6 +213,7 @@ fn begin(context: &Context, options: &BackupOptions, id: BackupId, started_at: j
         started_at,
         finished_at: started_at,
         note: options.note.clone(),
+        tags: options.tags.clone(),
         incomplete: false,
         databases: Vec::new(),
         files: None,

@@ -1,12 +1,13 @@
 //! What people say of a backup after it was made: that it must stay, that its problems are known.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::{Context, Result, StepError};
 use crate::model::BackupId;
-use crate::repository::state::{Mark, Said};
+use crate::repository::state::{Mark, Said, Tags};
 
 /// What was said of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,4 +65,39 @@ pub async fn state(context: &Context, id: &BackupId, saying: Saying, user: &str,
         }
     }
     Ok(Stated { id: id.clone(), state: saying, changed })
+}
+
+/// The tags of a backup, after a change.
+#[derive(Debug, Serialize)]
+pub struct Tagged {
+    pub id: BackupId,
+    pub tags: BTreeSet<String>,
+}
+
+impl fmt::Display for Tagged {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
+        let tags = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
+        write!(formatter, "backup {}: {tags}", self.id)
+    }
+}
+
+/// Adds tags to a backup, and takes some away; with `dry_run`, answers what would come of it.
+pub async fn tag(
+    context: &Context,
+    id: &BackupId,
+    (add, remove): (Vec<String>, &[String]),
+    user: &str,
+    dry_run: bool,
+) -> Result<Tagged> {
+    let repository = &context.repository;
+    let before = repository.tags(&repository.manifest(id).await?).await?;
+    let mut tags = before.clone();
+    tags.extend(add);
+    tags.retain(|tag| !remove.contains(tag));
+    if tags != before && !dry_run {
+        let said = Said { by: user.to_owned(), host: context.host.clone(), at: repository.now().await? };
+        repository.set_tags(id, &Tags { tags: tags.clone(), said }).await?;
+    }
+    Ok(Tagged { id: id.clone(), tags })
 }

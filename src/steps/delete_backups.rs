@@ -125,9 +125,12 @@ async fn look(context: &Context, wanted: &BTreeSet<&BackupId>) -> Result<Vec<Kno
     Ok(found)
 }
 
-/// What a backup holds, by the words of a message.
-fn contents(manifest: &Manifest) -> BTreeSet<String> {
-    let databases = manifest.databases.iter().map(|database| format!("the database {}", database.name));
+/// What a backup holds, by the words of a message. A part of a database stands for no other part of it.
+pub(super) fn contents(manifest: &Manifest) -> BTreeSet<String> {
+    let databases = manifest.databases.iter().map(|database| match &database.selection {
+        None => format!("the database {}", database.name),
+        Some(only) => format!("the database {}, only {only}", database.name),
+    });
     let sources = manifest.files.iter().flat_map(|files| &files.sources);
     let sources = sources.map(|summary| format!("the files of {}", summary.source));
     let config = manifest.config.iter().map(|_| "the configuration".to_owned());

@@ -33,6 +33,7 @@ pub mod prune;
 pub mod restore;
 pub mod restore_database;
 pub mod restore_files;
+pub mod retention;
 mod shrunken;
 mod sorted_listing;
 pub mod sources;

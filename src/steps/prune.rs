@@ -85,6 +85,13 @@ impl fmt::Display for PrunePlan {
     }
 }
 
+impl PruneOutline<'_> {
+    /// Bytes in the repository after it was carried out, but for what backups have in their own folders.
+    pub fn room(&self) -> u64 {
+        self.used.bytes + self.mark.bytes + self.wait.bytes
+    }
+}
+
 /// What prune did.
 #[derive(Debug, Serialize)]
 pub struct Pruned {

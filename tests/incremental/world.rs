@@ -98,6 +98,7 @@ impl World {
         let options = BackupOptions {
             kind: BackupKind::Files,
             note: None,
+            tags: Vec::new(),
             databases: Vec::new(),
             selection: None,
             items: Vec::new(),

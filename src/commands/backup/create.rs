@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
+use super::state;
 use crate::archive::Codec;
 use crate::commands::open::{self, Places};
 use crate::commands::{Outcome, Session};
@@ -24,6 +25,10 @@ struct Common {
     /// A remark that stays with the backup
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+
+    /// A word that stays with the backup, to list or keep it by; may be given more than once
+    #[arg(long = "tag", value_name = "TAG", value_parser = state::tag)]
+    tags: Vec<String>,
 
     /// How to compress: gzip:1 to gzip:9, zstd:1 to zstd:19, or none; as [backup].compression says by default
     ///
@@ -191,6 +196,7 @@ async fn create(session: &Session, kind: BackupKind, common: Common, parts: Part
     let options = BackupOptions {
         kind,
         note: common.note,
+        tags: common.tags,
         databases: databases.clone(),
         selection,
         items: if kind == BackupKind::Complete { settings.items.values().cloned().collect() } else { Vec::new() },

@@ -1,9 +1,15 @@
 //! `dcs backup list`
 
+use std::collections::BTreeSet;
+
 use clap::Args;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::commands::restore::time;
 use crate::commands::{Outcome, Session};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
@@ -15,7 +21,49 @@ use crate::ui::Table;
 
 /// List the backups, oldest first
 #[derive(Debug, Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// Only backups of this kind; may be given more than once
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    kinds: Vec<BackupKind>,
+
+    /// Only backups with this tag; may be given more than once
+    #[arg(long = "tag", value_name = "TAG", value_parser = super::state::tag)]
+    tags: Vec<String>,
+
+    /// Only backups that began then or later: `2026-11-20T02:00:00Z`, or a date, which means its begin in UTC
+    #[arg(long, value_name = "TIME", value_parser = begin)]
+    since: Option<Timestamp>,
+
+    /// Only backups that began then or before: a time, or a date, which means its end in UTC
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+}
+
+fn kind(text: &str) -> Result<BackupKind, String> {
+    let known = BackupKind::ALL.map(BackupKind::as_str);
+    let found = BackupKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| format!("the kinds are {}", known.join(", ")))
+}
+
+/// A moment, or the begin of a day in UTC.
+fn begin(text: &str) -> Result<Timestamp, String> {
+    let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    day.filter(|_| !text.contains('T')).map_or_else(|| time(text), |begin| Ok(begin.timestamp()))
+}
+
+impl ListArgs {
+    fn is_everything(&self) -> bool {
+        self.kinds.is_empty() && self.tags.is_empty() && self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether a backup is asked for, by what its id tells.
+    fn takes(&self, id: &BackupId) -> bool {
+        let at = id.began();
+        (self.kinds.is_empty() || self.kinds.contains(&id.kind()))
+            && self.since.is_none_or(|since| at.is_some_and(|at| at >= since))
+            && self.until.is_none_or(|until| at.is_some_and(|at| at <= until))
+    }
+}
 
 #[derive(Serialize)]
 struct Row {
@@ -28,6 +76,7 @@ struct Row {
     /// Bytes of the live data, before compression.
     bytes: u64,
     note: Option<String>,
+    tags: BTreeSet<String>,
     /// Whether it was shown to restore.
     proof: Proof,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +96,7 @@ impl Row {
             bytes: files.map_or(0, |files| files.bytes) + dumps + config,
             databases: manifest.databases.into_iter().map(|database| database.name).collect(),
             note: manifest.note,
+            tags: BTreeSet::new(),
             proof: Proof::Never,
             id: manifest.id,
             error: None,
@@ -64,6 +114,7 @@ impl Row {
             objects: 0,
             bytes: 0,
             note: None,
+            tags: BTreeSet::new(),
             proof: Proof::Never,
             error: Some(error.to_string()),
         }
@@ -90,13 +141,22 @@ fn proven(proof: &Proof) -> String {
     }
 }
 
-pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
+pub(super) async fn run(args: ListArgs, session: &Session) -> Outcome {
     let repository = session.repository(true).await?;
     let mut rows = Vec::new();
-    let backups = repository.backups().await?;
-    for backup in backups.found.into_iter().rev() {
+    let mut ids = repository.backup_ids().await?;
+    ids.retain(|id| args.takes(id));
+    let mut manifests = std::pin::pin!(repository.manifests(&ids));
+    while let Some(backup) = manifests.next().await {
         match backup.manifest {
-            Ok(manifest) => rows.push(Row::of(manifest)),
+            Ok(manifest) => {
+                let tags = repository.tags(&manifest).await?;
+                if args.tags.is_empty() || args.tags.iter().any(|tag| tags.contains(tag)) {
+                    rows.push(Row { tags, ..Row::of(manifest) });
+                }
+            }
+            // Of a run that goes on, or was interrupted.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),
             Err(error) => {
                 session.ui().warn(&error.to_string());
@@ -116,7 +176,11 @@ pub(super) async fn run(_args: ListArgs, session: &Session) -> Outcome {
         table.row([row.id.to_string(), row.state.to_owned(), databases, objects, bytes, proven]);
     }
     if rows.is_empty() {
-        session.ui().note("there are no backups yet; make one: `dcs backup complete`");
+        session.ui().note(if args.is_everything() {
+            "there are no backups yet; make one: `dcs backup complete`"
+        } else {
+            "no backup fits"
+        });
     }
     let text = if rows.is_empty() { String::new() } else { table.to_string() };
     session.ui().answer(&text, &rows)?;

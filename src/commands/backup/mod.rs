@@ -1,5 +1,5 @@
-//! `dcs backup db | files | config | complete | list | show | cat | ls | diff | export | protect | unprotect | accept | delete |
-//! prune`
+//! `dcs backup db | files | config | complete | list | show | cat | ls | diff | export | protect | unprotect | accept | tag |
+//! delete | prune`
 
 use clap::Subcommand;
 
@@ -35,6 +35,7 @@ pub enum BackupCommand {
     Protect(state::ProtectArgs),
     Unprotect(state::UnprotectArgs),
     Accept(state::AcceptArgs),
+    Tag(state::TagArgs),
     Delete(delete::DeleteArgs),
     Prune(prune::PruneArgs),
 }
@@ -54,6 +55,7 @@ pub(super) async fn run(command: BackupCommand, session: &Session) -> Outcome {
         BackupCommand::Protect(args) => args.run(session).await,
         BackupCommand::Unprotect(args) => args.run(session).await,
         BackupCommand::Accept(args) => args.run(session).await,
+        BackupCommand::Tag(args) => args.run(session).await,
         BackupCommand::Delete(args) => delete::run(args, session).await,
         BackupCommand::Prune(args) => prune::run(args, session).await,
     }

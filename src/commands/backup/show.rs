@@ -25,7 +25,8 @@ pub struct ShowArgs {
 
 pub(super) async fn run(args: ShowArgs, session: &Session) -> Outcome {
     let repository = session.repository(true).await?;
-    let manifest = choose(session, &repository, &args.id, "anything", |_| true).await?;
+    let mut manifest = choose(session, &repository, &args.id, "anything", |_| true).await?;
+    manifest.tags = repository.tags(&manifest).await?.into_iter().collect();
     let (proof, evidence) = repository.proof(&manifest.id).await?;
     let shown = text(&manifest, &told(&proof, evidence.as_ref()));
     session.ui().answer(&shown, &Answer { manifest: &manifest, proof, evidence })?;
@@ -68,6 +69,9 @@ fn text(manifest: &Manifest, proven: &str) -> String {
     line("started", &manifest.started_at.to_string());
     line("finished", &manifest.finished_at.to_string());
     line("dcs", &manifest.dcs_version);
+    if !manifest.tags.is_empty() {
+        line("tags", &manifest.tags.join(", "));
+    }
     if let Some(note) = &manifest.note {
         line("note", note);
     }

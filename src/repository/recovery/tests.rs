@@ -46,6 +46,7 @@ impl Fixture {
             started_at: at,
             finished_at: at,
             note: Some("before the\nmove".to_owned()),
+            tags: Vec::new(),
             incomplete: false,
             databases: vec![],
             files: None,

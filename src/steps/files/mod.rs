@@ -96,7 +96,7 @@ pub async fn back_up_files(
     remove_partials(context, parents.partials.iter().map(|partial| &partial.id).chain(own)).await;
     for problem in guard::shrunken(&component, parents.good.as_ref(), files) {
         context.progress.problem(&problem);
-        report.add(problem);
+        report.add_shrunken(problem);
     }
     Ok(component)
 }

@@ -105,6 +105,7 @@ impl System {
             how: dcs::steps::files::FilesOptions::default(),
             kind: BackupKind::Complete,
             note: None,
+            tags: Vec::new(),
             databases: vec!["dream".to_owned()],
             selection: None,
             items: Vec::new(),
