@@ -1,24 +1,25 @@
 //! Parses, logs, handles signals, exits; nothing else.
 
 use std::ffi::OsStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use dcs::cli::Cli;
 use dcs::commands::{Session, usage_error};
 use dcs::error::CommandError;
-use dcs::{exit, logging, memory, signals, ui};
+use dcs::{commands, exit, logging, memory, signals, ui};
+use futures_util::FutureExt;
 
 fn main() -> ExitCode {
     memory::return_what_is_freed();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, deed) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error),
     };
     let json = cli.global.json;
-    let code = match logging::start(&cli.global).and_then(|()| run(cli)) {
+    let code = match logging::start(&cli.global).and_then(|()| run(cli, deed)) {
         Ok(code) => code,
         Err(error) => {
             ui::show_error(&error, json);
@@ -29,7 +30,14 @@ fn main() -> ExitCode {
     code.into()
 }
 
-fn run(cli: Cli) -> Result<exit::ExitCode, CommandError> {
+/// The command line, and the deed that it asks for.
+fn parse() -> Result<(Cli, Option<&'static str>), clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+    Ok((cli, commands::deed(&matches)))
+}
+
+fn run(cli: Cli, deed: Option<&'static str>) -> Result<exit::ExitCode, CommandError> {
     let failed = |reason: String| CommandError::new(exit::ExitCode::Failed, reason);
     // Few threads: each keeps memory of its own, and more of them than cores do not compress faster. Blocking ones must
     // outnumber the listings that may wait on theirs, which are three at most.
@@ -40,24 +48,25 @@ fn run(cli: Cli) -> Result<exit::ExitCode, CommandError> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| failed(format!("cannot start: {error}")))?;
-    // A panic is a fault of dcs: it must not look like an exit code of its own.
-    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(supervise(cli))));
+    let result = runtime.block_on(supervise(cli, deed));
     // A listing or a file being read on a blocking thread must not hold the process.
     runtime.shutdown_background();
-    result.unwrap_or_else(|_| Err(failed("a fault in dcs; see the lines above".to_owned()).hint("Please report it.")))
+    result
 }
 
 /// Runs the command until it ends or a signal comes; either way what it holds is given back.
-async fn supervise(cli: Cli) -> Result<exit::ExitCode, CommandError> {
+async fn supervise(cli: Cli, deed: Option<&'static str>) -> Result<exit::ExitCode, CommandError> {
     let session = Session::new(cli.global);
+    // A panic is a fault of dcs: it must not look like an exit code of its own, and is told as any failure is.
+    let command = AssertUnwindSafe(cli.command.run(&session)).catch_unwind();
     let result = tokio::select! {
-        result = cli.command.run(&session) => result,
+        result = command => result.unwrap_or_else(|_| Err(commands::fault())),
         code = signals::received() => {
             let interrupted = CommandError::new(code, "stopped by a signal; what was begun is undone or will be resumed");
             Err(interrupted.hint("Run the same command again."))
         }
     };
-    session.close(result).await
+    session.finish(deed, result).await
 }
 
 /// Whether JSON was asked for, where the command line as a whole could not be read.

@@ -47,6 +47,9 @@ pub(super) async fn run(args: DeleteArgs, session: &Session) -> Outcome {
     let mut deleted = Several::of(named.len());
     for item in &named {
         let result = items::delete(&items, item, &options).await;
+        if let Ok(deleted) = &result {
+            session.tell_moved(deleted.objects, deleted.bytes);
+        }
         deleted.add(item, result.map_err(CommandError::from), session)?;
     }
     deleted.report("deleted ", session)

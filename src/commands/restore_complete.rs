@@ -129,6 +129,11 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
     }
     session.ui().confirm_name(args.yes, "restore over the live system", &names, &manifest.id).await?;
+    let mut replaced: Vec<String> = names.iter().map(|name| format!("database {name}")).collect();
+    if files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces) {
+        let sources = manifest.files.iter().flat_map(|files| &files.sources);
+        replaced.extend(sources.map(|source| format!("objects of {}", source.source.as_str())));
+    }
 
     // Check every byte of dumps and configuration before anything is touched.
     let mut checked = manifest.clone();
@@ -138,7 +143,12 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     // Restore: databases beside the live ones, objects, then the swap.
     let hooks = session.hooks(Some(&manifest.id), databases.iter().map(|plan| plan.name().to_owned()).collect())?;
     let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged, hooks };
+    session.sets_out_to_destroy("what is live, kept beside or in the trash", replaced);
     let restored = Box::pin(restore::execute(&context, plan)).await?;
+    restored.files.iter().for_each(|files| files.tell(session));
+    if restored.held_back.is_empty() {
+        session.has_destroyed_all();
+    }
     let config = match &manifest.config {
         Some(component) if restored.held_back.is_empty() => {
             capture::unpack_configuration(&context, component, folder.clone()).await?;

@@ -139,12 +139,25 @@ pub(super) async fn run(args: RestoreFilesArgs, session: &Session) -> Outcome {
     }
 
     // Add, displace, replace.
+    if plan.displaces() {
+        session.sets_out_to_destroy("live objects, kept in the trash", targets.iter().map(SourceName::as_str));
+    }
     let restored = restore_files::execute(&context, plan).await?;
+    restored.tell(session);
+    if restored.report.is_clean() && restored.is_undamaged() {
+        session.has_destroyed_all();
+    }
     session.ui().report(&restored, &Answer { backup: manifest.id.clone(), files: &restored })?;
     restored.code_or_problems(&manifest.id)
 }
 
 impl FilesRestored {
+    /// Tells the run's record of it.
+    pub(super) fn tell(&self, session: &Session) {
+        session.tell_moved(self.added_objects + self.replaced_objects, self.restored_bytes);
+        session.tell_problems(self.report.problem_count + self.damaged.problem_count);
+    }
+
     /// Done, or exit 3 where single objects failed, or 4 where some are damaged in the backup.
     pub(super) fn code_or_problems(&self, id: &BackupId) -> Outcome {
         if let Some(first) = self.damaged.problems.first() {

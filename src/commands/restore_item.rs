@@ -76,9 +76,14 @@ async fn one(
         if plan.displaces() {
             session.ui().note(&plan.to_string());
             session.ui().confirm(yes, "Send what is there to the trash?").await?;
+            session.sets_out_to_destroy("live objects, kept in the trash", [what]);
         }
     }
     let restored = items::restore(items, &entry, options).await?;
+    session.tell_moved(restored.objects, restored.bytes);
+    if restored.displaced_to.is_some() {
+        session.has_destroyed_all();
+    }
     if restored.status_kept {
         session.ui().warn(&format!("the status of {what} was changed since it was deleted, and stays as it is"));
     }

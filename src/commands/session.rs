@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Outcome;
 use super::open::{self, Places};
+use super::told::Told;
 use crate::cli::Global;
 use crate::cli::passwords::hide_passwords;
 use crate::database::Database;
@@ -35,6 +36,7 @@ pub struct Session {
     scratch: tokio::sync::OnceCell<Scratch>,
     /// The backup that the run is about, once it is chosen.
     backup: OnceLock<BackupId>,
+    told: Told,
 }
 
 /// A run that was stopped gives uploads back for so long.
@@ -52,7 +54,7 @@ impl Session {
         };
         let (settings, locks, backup) = (OnceLock::new(), tokio::sync::Mutex::default(), OnceLock::new());
         let scratch = tokio::sync::OnceCell::new();
-        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, scratch, backup }
+        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, scratch, backup, told: Told::new() }
     }
 
     pub fn ui(&self) -> &Ui {
@@ -67,6 +69,15 @@ impl Session {
     pub fn choose(&self, backup: &BackupId) {
         // The first choice stands.
         let _chosen = self.backup.set(backup.clone());
+    }
+
+    pub(super) fn chosen(&self) -> Option<&BackupId> {
+        self.backup.get()
+    }
+
+    /// What the run tells of itself.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
     }
 
     /// The settings, read when first asked for: help and completions work with nothing configured.
@@ -145,7 +156,11 @@ impl Session {
     pub async fn repository(&self, dry_run: bool) -> Result<Repository, CommandError> {
         let target = self.repository_target()?;
         let store = self.open_repository_store(&target, dry_run)?;
-        Ok(Repository::open(store, target.bucket, target.prefix).await?)
+        let opened = Repository::open(store, target.bucket, target.prefix).await;
+        if !dry_run {
+            self.told.note_repository(&opened);
+        }
+        Ok(opened?)
     }
 
     /// What steps work with, with the named live stores and databases opened.
@@ -272,8 +287,8 @@ impl Session {
         }
     }
 
-    /// Ends the run: releases what it holds, whatever the result was.
-    pub async fn close(&self, result: Outcome) -> Outcome {
+    /// Releases what the run holds, whatever the result was.
+    pub(super) async fn close(&self, result: Outcome) -> Outcome {
         transfer::finish_aborts(LONGEST_CLEANUP).await;
         if let Some(scratch) = self.scratch.get() {
             scratch.close().await;

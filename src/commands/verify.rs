@@ -134,6 +134,10 @@ pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
     let mut unchecked: Option<StepError> = None;
     for manifest in manifests {
         let (row, error) = Box::pin(verify_one(&context, manifest, &options)).await?;
+        if let Some(verified) = &row.verified {
+            session.tell_moved(verified.parts, verified.bytes);
+        }
+        session.tell_problems(row.findings.len() as u64);
         rows.push(row);
         // A store that fails one backup fails the next as well.
         let is_hopeless = error.as_ref().is_some_and(|error| !error.is_of_one_backup());

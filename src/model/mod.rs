@@ -16,6 +16,7 @@ pub mod percent;
 pub mod progress;
 pub mod report;
 pub mod retention;
+pub mod run_record;
 pub mod secret;
 pub mod source;
 
@@ -31,5 +32,6 @@ pub use key::{BucketName, InvalidKey, Key, Prefix};
 pub use manifest::Manifest;
 pub use progress::{Progress, Silent};
 pub use report::{Problem, Report};
+pub use run_record::{ClockSource, Destroyed, RunFacts, RunRecord};
 pub use secret::Secret;
 pub use source::{FileSource, Patterns};

@@ -163,8 +163,22 @@ pub fn replacements(pack: &str, name: &str) -> Key {
     key(format!("{}{}.tsv", damaged_folder(pack), segment(name)))
 }
 
-pub fn run(at: Timestamp, run: &RunId) -> Key {
-    key(format!("{RUNS}{}/{run}.json", at.to_zoned(TimeZone::UTC).strftime("%Y%m")))
+/// The record of a run. The command, with `_` for its spaces, and the exit code stand in the key: a listing alone tells
+/// what failed. A folder a month; keys are in order of time.
+pub fn run(at: Timestamp, command: &str, code: u8, run: &RunId) -> Key {
+    let time = at.to_zoned(TimeZone::UTC).strftime(TIME).to_string();
+    let (month, command) = (&time[..6], segment(&command.replace(' ', "_")));
+    key(format!("{RUNS}{month}/{time}-{command}-{code}-{run}.json"))
+}
+
+/// What the path of a run's record says: when, the command, the exit code, and the run.
+pub fn run_at(path: &str) -> Option<(Timestamp, String, u8, &str)> {
+    let (month, name) = path.strip_prefix(RUNS)?.split_once('/')?;
+    let (rest, run) = name.strip_suffix(".json")?.rsplit_once('-')?;
+    let (rest, code) = rest.rsplit_once('-')?;
+    let (time, command) = rest.split_once('-')?;
+    let at = jiff::civil::DateTime::strptime(TIME, time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    time.starts_with(month).then(|| Some((at, command.replace('_', " "), code.parse().ok()?, run))).flatten()
 }
 
 pub fn restore(run: &RunId) -> Key {
@@ -212,7 +226,14 @@ mod tests {
         assert_eq!(pack("k3x9bcdf").as_str(), "packs/k3/k3x9bcdf.tar.gz");
         assert_eq!(pack("k3x9bcdf.zst").as_str(), "packs/k3/k3x9bcdf.tar.zst");
         assert_eq!(replacements("k3x9bcdf.zst", "run").as_str(), "damaged/k3x9bcdf/run.tsv");
-        assert!(run(at, &RunId::create()).as_str().starts_with("runs/202611/"));
+        let (id_of_run, command) = (RunId::create(), "backup files");
+        let record = run(at, command, 3, &id_of_run);
+        let wanted = format!("runs/202611/20261120T020000Z-backup_files-3-{id_of_run}.json");
+        assert_eq!(record.as_str(), wanted);
+        assert_eq!(run_at(&wanted), Some((at, command.to_owned(), 3, id_of_run.as_str())));
+        let hyphened = run(at, "restore-db", 130, &id_of_run);
+        assert_eq!(run_at(hyphened.as_str()), Some((at, "restore-db".to_owned(), 130, id_of_run.as_str())));
+        assert_eq!(run_at("runs/202611/note.json"), None);
         assert_eq!(
             evidence(&id(), at, "restore", Verdict::Passed).as_str(),
             "evidence/20261120T020000Z-complete-k3x9/20261120T020000Z-restore.json"

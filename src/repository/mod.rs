@@ -19,6 +19,7 @@ pub mod prune;
 mod publish;
 pub mod recovery;
 pub mod remove;
+pub mod runs;
 pub mod select;
 pub mod spool;
 pub mod standing;

@@ -81,7 +81,7 @@ impl Repository {
     }
 
     /// Removes many. The first failure is the error, after all were tried.
-    async fn remove_all(&self, paths: Vec<Key>) -> Result<()> {
+    pub(super) async fn remove_all(&self, paths: Vec<Key>) -> Result<()> {
         let keys: Result<Vec<Key>> = paths.iter().map(|path| Ok(self.address(path)?.key)).collect();
         let results = self.store.delete_many(&self.bucket, keys?).await;
         results.into_iter().try_for_each(|(key, result)| {

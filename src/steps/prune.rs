@@ -58,6 +58,17 @@ impl PrunePlan {
     }
 }
 
+impl PrunePlan {
+    /// What will be removed, a line each, for the audit log.
+    pub fn doomed(&self) -> Vec<String> {
+        let outline = self.outline();
+        let size = |size: Removed| format!("{}, {}", format::count(size.objects, "object"), format::bytes(size.bytes));
+        let marked = (outline.remove.objects > 0).then(|| format!("what was marked: {}", size(outline.remove)));
+        let leftover = |Leftover { id, size: found }: &Leftover| format!("the unfinished {id}: {}", size(*found));
+        marked.into_iter().chain(outline.leftovers.iter().map(leftover)).collect()
+    }
+}
+
 impl fmt::Display for PrunePlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outline = self.outline();

@@ -225,6 +225,8 @@ async fn create(session: &Session, kind: BackupKind, common: Common, parts: Part
 
     // Do it, and tell the truth about it.
     let manifest = backup::execute(&context, plan, lease.as_ref()).await?;
+    session.choose(&manifest.id);
+    session.tell_backup(&manifest);
     let code = if manifest.is_good() { ExitCode::Done } else { ExitCode::Problems };
     session.ui().report(&summary(&manifest), &Answer { code, manifest: &manifest })?;
     if code == ExitCode::Problems {

@@ -51,7 +51,13 @@ pub(super) async fn run(args: DeleteArgs, session: &Session) -> Outcome {
     session.ui().confirm(args.yes, "Delete these for good?").await?;
 
     let missing = plan.missing.clone();
+    session.sets_out_to_destroy("backups", plan.backups.iter().map(|doomed| &doomed.id));
     let deleted = delete_backups::execute(&context, plan, &lease).await?;
+    session.tell_moved(deleted.removed.objects, deleted.removed.bytes);
+    session.tell_problems(deleted.report.problem_count);
+    if deleted.report.is_clean() {
+        session.has_destroyed_all();
+    }
     session.ui().report(&deleted, &deleted)?;
     if deleted.report.is_clean() && missing.is_empty() {
         return Ok(ExitCode::Done);

@@ -143,7 +143,11 @@ pub(super) async fn run(args: PruneArgs, session: &Session) -> Outcome {
     if plan.removes() {
         session.ui().confirm(args.yes, "Remove what is to be removed?").await?;
     }
+    session.sets_out_to_destroy("what no backup needs", plan.doomed());
     let pruned = prune::execute(&context, &locks, plan, &lease).await?;
+    session.tell_moved(pruned.removed.objects, pruned.removed.bytes);
+    session.tell_problems(deleted.report.problem_count + pruned.report.problem_count);
+    context.repository.thin_runs(context.repository.now().await?).await?;
     for run in &pruned.waits_for {
         session.ui().note(&format!("what {run} may still name is left for the next time"));
     }
@@ -161,6 +165,7 @@ pub(super) async fn run(args: PruneArgs, session: &Session) -> Outcome {
             CommandError::new(ExitCode::Problems, message).hint("Mend the cause and run the same command again.")
         );
     }
+    session.has_destroyed_all();
     if let Some(id) = frozen_by {
         let message = format!("no backup was deleted, because in {id} a source is much smaller than it was");
         return Err(CommandError::new(ExitCode::Problems, message)
@@ -207,7 +212,9 @@ async fn delete(
     if plan.deletes() {
         session.ui().confirm(yes, &format!("Delete {count} for good?")).await?;
     }
+    session.sets_out_to_destroy("backups", deletion.backups.iter().map(|doomed| &doomed.id));
     let deleted = delete_backups::execute(context, deletion, &lease).await?;
+    session.tell_moved(deleted.removed.objects, deleted.removed.bytes);
     session.unlock().await;
     Ok((plan, deleted))
 }

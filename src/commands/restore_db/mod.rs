@@ -103,7 +103,9 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
 
     // Load and prove all beside the live ones, then let them change places.
     let hooks = session.hooks(Some(&manifest.id), plans.iter().map(|plan| plan.name().to_owned()).collect())?;
+    session.sets_out_to_destroy("live databases, kept beside", displaced(&plans));
     let restored = restore_database::execute(&context, plans, &hooks).await?;
+    session.has_destroyed_all();
     let mut text = String::new();
     for database in &restored.done {
         writeln!(text, "{database}").ok();

@@ -71,7 +71,9 @@ pub(super) async fn run(args: UndoArgs, targets: &Targets, dry_run: bool, yes: b
 
     // Let each pair change places.
     let hooks = session.hooks(None, plans.iter().map(|plan| plan.name().to_owned()).collect())?;
+    session.sets_out_to_destroy("live databases, kept beside", &displaced);
     let undone = undo_database::execute(plans, &options, &hooks).await?;
+    session.has_destroyed_all();
     let mut text = String::new();
     undone.done.iter().for_each(|undone| _ = writeln!(text, "{undone}"));
     session.ui().report(&text, &Answer { undone: undone.done })?;

@@ -63,9 +63,13 @@ pub(super) async fn run(args: PurgeArgs, session: &Session) -> Outcome {
     session.ui().note(plan.to_string().trim_end());
     session.ui().confirm(args.yes, "Destroy these for good?").await?;
 
+    session.sets_out_to_destroy("trash entries", plan.entries.iter().map(|entry| &entry.id));
     let purged = items::purge(&items, plan).await?;
+    session.tell_moved(purged.objects, purged.bytes);
+    session.tell_problems(purged.report.problem_count);
     session.ui().report(&purged, &purged)?;
     if purged.report.is_clean() {
+        session.has_destroyed_all();
         return Ok(ExitCode::Done);
     }
     for problem in &purged.report.problems {
