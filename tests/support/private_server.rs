@@ -38,8 +38,8 @@ pub struct PrivateServer {
     programs: PathBuf,
     user: Option<(u32, u32)>,
     process: Arc<Process>,
-    /// A command of the shell that sets limits.
-    limits: String,
+    /// A command of the shell that sets limits for it.
+    limits: Arc<Mutex<String>>,
 }
 
 /// Ends with the last that knows it.
@@ -72,11 +72,6 @@ impl Process {
 impl PrivateServer {
     /// A server that runs; none where the tests have no PostgreSQL.
     pub fn start_new() -> Option<Self> {
-        Self::start_limited("")
-    }
-
-    /// One on which a command of the shell has set limits.
-    pub fn start_limited(limits: &str) -> Option<Self> {
         support::postgres()?;
         let home = support::folder();
         // PostgreSQL refuses to run as root; whom it runs as must be let through.
@@ -91,7 +86,7 @@ impl PrivateServer {
             }
         }
         let process = Arc::new(Process(Mutex::new(None)));
-        let server = Self { home: Arc::new(home), programs: programs(), user, process, limits: limits.to_owned() };
+        let server = Self { home: Arc::new(home), programs: programs(), user, process, limits: Arc::default() };
         let mut initdb = server.command(&server.programs.join("initdb"));
         initdb.arg("-D").arg(server.path("data")).args(["--username", "dcs", "--auth", "trust", "--no-sync"]);
         initdb.args(["--encoding", "UTF8", "--locale", "C", "--wal-segsize", "1"]);
@@ -130,7 +125,7 @@ impl PrivateServer {
     fn launch(&self) -> Child {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut command = self.command(Path::new("/bin/sh"));
-        command.args(["-c", &format!("{}\nexec \"$@\"", self.limits), "sh"]);
+        command.args(["-c", &format!("{}\nexec \"$@\"", self.limits.lock().unwrap()), "sh"]);
         command.arg(self.programs.join("postgres")).arg("-D").arg(self.path("data"));
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -163,6 +158,24 @@ impl PrivateServer {
     /// Kills it with all that it has started.
     pub fn kill(&self) {
         self.process.kill();
+    }
+
+    /// Kills it and starts it again, with limits that a command of the shell sets.
+    pub fn restart_limited(&self, limits: &str) {
+        self.kill();
+        limits.clone_into(&mut self.limits.lock().unwrap());
+        self.start();
+    }
+
+    /// Waits until nobody is connected to a database.
+    pub async fn wait_for_none_in(&self, database: &str) {
+        let client = self.connect("postgres").await;
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
+        let deadline = Instant::now() + PATIENCE;
+        while client.query_one(sql, &[&database]).await.unwrap().get::<_, i64>(0) > 0 {
+            assert!(Instant::now() < deadline, "a session in {database} stays");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub async fn connect(&self, database: &str) -> Client {

@@ -146,7 +146,11 @@ impl Running {
             }
             kind => kind,
         };
-        Err(DatabaseError::new(kind, self.attempted, self.subject.as_str()).with_detail(detail))
+        let error = DatabaseError::new(kind, self.attempted, self.subject.as_str()).with_detail(detail);
+        if kind != ErrorKind::Lacking || !is_role_missing(&complaints) {
+            return Err(error);
+        }
+        Err(error.with_hint("Make the role on the server, or leave out the backup's owners and rights: `--no-owner`."))
     }
 
     fn broken(&self, error: io::Error) -> DatabaseError {
@@ -272,17 +276,18 @@ fn judge(complaints: &str) -> ErrorKind {
         "connection to server",
         "no connection to the server",
     ];
+    const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "could not extend file"];
     const REJECTED: [&str; 2] = ["could not execute query", "COPY failed for table"];
     let says = |text: &str| complaints.contains(text);
     if says("in file header") && says("unsupported version") {
         ErrorKind::NoTool
     } else if DAMAGED.into_iter().any(says) {
         ErrorKind::Damaged
-    } else if says("No space left on device") {
+    } else if FULL.into_iter().any(says) {
         ErrorKind::Full
     } else if says("permission denied") || says("password authentication failed") {
         ErrorKind::Denied
-    } else if LACKING.into_iter().any(says) || is_extension_missing(complaints) {
+    } else if LACKING.into_iter().any(says) || is_extension_missing(complaints) || is_role_missing(complaints) {
         ErrorKind::Lacking
     } else if REJECTED.into_iter().any(says) && !GONE.into_iter().any(says) {
         ErrorKind::Rejected
@@ -293,6 +298,10 @@ fn judge(complaints: &str) -> ErrorKind {
 
 fn is_extension_missing(complaints: &str) -> bool {
     complaints.lines().any(|line| line.contains("extension \"") && line.ends_with("is not available"))
+}
+
+fn is_role_missing(complaints: &str) -> bool {
+    complaints.lines().any(|line| line.contains("ERROR:  role \"") && line.ends_with("\" does not exist"))
 }
 
 #[cfg(test)]
@@ -307,6 +316,8 @@ mod tests {
             ("pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input".to_owned(), ErrorKind::Rejected),
             (format!("{query}  extension \"postgis\" is not available\nDETAIL: x"), ErrorKind::Lacking),
             (format!("{query}  could not access file \"$libdir/x\": No such file"), ErrorKind::Lacking),
+            (format!("{query}  role \"shop\" does not exist"), ErrorKind::Lacking),
+            (format!("{query}  could not extend file \"base/1/2\": File too large"), ErrorKind::Full),
             (format!("{query}  terminating connection due to administrator command"), ErrorKind::ToolFailed),
             (format!("{query}  permission denied for schema s"), ErrorKind::Denied),
             ("pg_restore: error: could not read from input file: end of file".to_owned(), ErrorKind::Damaged),
