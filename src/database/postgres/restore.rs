@@ -77,9 +77,16 @@ impl PostgresRestore {
             properties.early.retain(|statement| !statement.starts_with("COMMENT"));
             properties.early.insert(0, scratch::mark(&side));
         }
-        session.run("create a database on", &properties.create).await.map_err(in_a_locale)?;
+        let created = session.run("create a database on", &properties.create).await.map_err(in_a_locale);
         let (run, late, choices) = (options.run.clone(), properties.late, options.choices.clone());
         let restore = Self { server, run, tools, side, late, found: None, has_roles, _guard: None, choices };
+        if let Err(error) = created {
+            // The answer may have been lost, not the database. One without its mark is not a proof's to drop.
+            if error.kind == ErrorKind::Unreachable && !is_scratch {
+                Box::new(restore).discard().await;
+            }
+            return Err(error);
+        }
         if let Err(error) = apply(session, &properties.early).await {
             Box::new(restore).discard().await;
             return Err(error);
