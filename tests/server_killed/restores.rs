@@ -5,7 +5,7 @@ use crate::{CONTENT, Changed};
 
 const RESTORE: [&str; 2] = ["restore-db", "--yes"];
 /// So many messages of a whole restore are the server's last.
-const SAMPLES: usize = 8;
+const SAMPLES: usize = 6;
 
 #[tokio::test]
 async fn a_server_killed_at_any_message_of_a_restore_comes_back_with_the_old_or_the_new() {
@@ -104,7 +104,9 @@ async fn a_connection_cut_leaves_nothing_beside_the_old_database_or_comes_too_la
         let ended = if is_new { ended.ok() } else { ended.fails(21, "127.0.0.1") };
         assert_eq!(changed.machine.ask(CONTENT).await == changed.new, is_new, "{part} {moment:?}\n{ended}");
         assert_eq!(changed.machine.beside().await.len(), usize::from(is_new), "{ended}");
-        changed.assert_old_or_new_and_a_way_on(&ended).await;
+        if is_new {
+            changed.assert_old_or_new_and_a_way_on(&ended).await;
+        }
     }
 }
 
