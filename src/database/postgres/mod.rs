@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -48,6 +48,8 @@ pub use watcher::DumpWatcher;
 
 use session::Session;
 use target::Target;
+
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a database is and how to reach it.
 #[derive(Clone)]
@@ -250,5 +252,25 @@ impl Server {
         let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
              WHERE application_name = $1 AND pid <> pg_catalog.pg_backend_pid()";
         session.rows("end the tool of", sql, &[&application]).await.map(drop)
+    }
+
+    /// Ends all sessions of a run but this one, and waits until they are gone: what they were at is over then, one way or
+    /// the other.
+    async fn end_own_sessions(&self, session: &Session, run: &RunId, deadline: Instant) -> Result<()> {
+        const ATTEMPTED: &str = "end the sessions of";
+        let application = Self::session_application(run);
+        let left = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = $1 \
+             AND pid <> pg_catalog.pg_backend_pid()";
+        loop {
+            self.end_backends(session, &application).await?;
+            if session.row(ATTEMPTED, left, &[&application]).await?.get::<_, i64>(0) == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(DatabaseError::new(ErrorKind::Unreachable, ATTEMPTED, self.subject.as_str())
+                    .with_detail("a session of this run does not end"));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -83,6 +84,7 @@ impl PostgresRestore {
         if let Err(error) = created {
             // The answer may have been lost, not the database. One without its mark is not a proof's to drop.
             if error.kind == ErrorKind::Unreachable && !is_scratch {
+                restore.end_creation().await;
                 Box::new(restore).discard().await;
             }
             return Err(error);
@@ -151,6 +153,17 @@ impl PostgresRestore {
         let must_be_new = self.choices.must_be_new;
         let incoming = Incoming { database: &self.side, then: Vec::new(), must_be_new };
         swap::swap(&self.server, &session, incoming, &self.run).await
+    }
+
+    /// Ends a session that may still be making the database, which is not there to be dropped until then.
+    async fn end_creation(&self) {
+        let ended = async {
+            let session = self.server.connect_maintenance(&self.run).await?;
+            self.server.end_own_sessions(&session, &self.run, Instant::now() + swap::PATIENCE).await
+        };
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "a session that makes a database could not be ended");
+        }
     }
 
     async fn drop_side(&self) -> Result<()> {

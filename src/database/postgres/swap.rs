@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 6;
 const IN_USE: [SqlState; 3] = [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a server that went away may take to be there again, before it stays open what it did last.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What ends the sessions of some databases: all but our own that this role may end.
 const END: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
@@ -105,20 +105,8 @@ async fn is_in_place(server: &Server, run: &RunId, side_oid: u32) -> Result<bool
 /// The number of the database that has the live name, when none of our other sessions is left.
 async fn look(server: &Server, run: &RunId, deadline: Instant) -> Result<Option<u32>> {
     let session = server.connect_maintenance(run).await?;
-    let application = Server::session_application(run);
-    let left = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = $1 \
-         AND pid <> pg_catalog.pg_backend_pid()";
-    loop {
-        server.end_backends(&session, &application).await?;
-        if session.row(ATTEMPTED, left, &[&application]).await?.get::<_, i64>(0) == 0 {
-            return Ok(find(&session, server.database()).await?.map(|(oid, _)| oid));
-        }
-        if Instant::now() >= deadline {
-            return Err(DatabaseError::new(ErrorKind::Unreachable, ATTEMPTED, server.subject.as_str())
-                .with_detail("a session of this run does not end"));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    server.end_own_sessions(&session, run, deadline).await?;
+    Ok(find(&session, server.database()).await?.map(|(oid, _)| oid))
 }
 
 fn left_open(error: DatabaseError, server: &Server) -> DatabaseError {
