@@ -111,6 +111,16 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// After a crash either of the two answers by the live name.
     async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>>;
 
+    /// What tells the database that answers by the live name from any other that ever did, as far as that can be told;
+    /// `None` where none answers. One that is equal is the same; one that is not may still be. Changes nothing.
+    async fn identity(&self, run: &RunId) -> Result<Option<String>>;
+
+    /// What a restore of this run is loaded into beside the live one, where that has a name.
+    fn side(&self, run: &RunId) -> Option<String>;
+
+    /// Drops what a restore of the dead run `of` left beside the live one. Absence is no error.
+    async fn drop_side(&self, of: &RunId, run: &RunId) -> Result<()>;
+
     /// The row of an item, with `columns` as text; `None` where no row has this id, in exactly these characters: an id of
     /// `042` is not the number 42. A table or column that does not exist is `NotFound`, naming it.
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>>;
@@ -191,6 +201,11 @@ pub trait RestoreSession: Send {
 
     /// Applies what comes last, because it might lock out whoever loads and compares: rights and limits.
     async fn settle(&mut self) -> Result<()>;
+
+    /// What [`Database::identity`] will answer once this was swapped in, where that is known before.
+    async fn identity(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Puts the side database in the live one's place; answers what the old one is called now, if there was one.
     /// After a crash either the old or the new one answers by the live name.

@@ -185,6 +185,16 @@ pub fn restore(run: &RunId) -> Key {
     key(format!("{RESTORES}{run}.json"))
 }
 
+/// `restores/RUN/`, what else a restore has written down.
+pub fn restore_folder(run: &RunId) -> String {
+    format!("{RESTORES}{run}/")
+}
+
+/// The objects that a restore was about to write, in the order in which they came to be.
+pub fn written(run: &RunId, number: u32) -> Key {
+    key(format!("{}written.{number:04}.tsv.gz", restore_folder(run)))
+}
+
 /// `evidence/ID/`, the folder of what verifications of one backup found.
 pub fn evidence_folder(id: &BackupId) -> String {
     format!("{EVIDENCE}{id}/")
@@ -234,6 +244,9 @@ mod tests {
         let hyphened = run(at, "restore-db", 130, &id_of_run);
         assert_eq!(run_at(hyphened.as_str()), Some((at, "restore-db".to_owned(), 130, id_of_run.as_str())));
         assert_eq!(run_at("runs/202611/note.json"), None);
+        let restored = RunId::create();
+        assert_eq!(restore(&restored).as_str(), format!("restores/{restored}.json"));
+        assert_eq!(written(&restored, 7).as_str(), format!("restores/{restored}/written.0007.tsv.gz"));
         assert_eq!(
             evidence(&id(), at, "restore", Verdict::Passed).as_str(),
             "evidence/20261120T020000Z-complete-k3x9/20261120T020000Z-restore.json"

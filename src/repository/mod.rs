@@ -7,6 +7,7 @@ pub mod damage;
 pub mod error;
 pub mod evidence;
 pub mod index;
+pub mod journals;
 pub mod layout;
 pub mod lines;
 pub mod locks;

@@ -121,6 +121,18 @@ impl Database for FaultyDatabase {
         self.fault.around(self.inner.undo(displaced, options)).await
     }
 
+    async fn identity(&self, run: &RunId) -> Result<Option<String>> {
+        self.inner.identity(run).await
+    }
+
+    fn side(&self, run: &RunId) -> Option<String> {
+        self.inner.side(run)
+    }
+
+    async fn drop_side(&self, of: &RunId, run: &RunId) -> Result<()> {
+        self.inner.drop_side(of, run).await
+    }
+
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
         self.fault.around(self.inner.item_row(table, id, columns)).await
     }
@@ -207,6 +219,10 @@ impl RestoreSession for FaultySession<dyn RestoreSession> {
 
     async fn settle(&mut self) -> Result<()> {
         self.fault.around(self.inner.settle()).await
+    }
+
+    async fn identity(&mut self) -> Result<Option<String>> {
+        self.inner.identity().await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

@@ -23,6 +23,7 @@ pub(super) mod cluster;
 mod contents;
 mod custom_format;
 mod dump;
+mod identity;
 mod items;
 mod names;
 mod note;
@@ -161,6 +162,19 @@ impl Database for PostgresDatabase {
 
     async fn undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<Option<String>> {
         undo::undo(&self.server, displaced, options).await
+    }
+
+    async fn identity(&self, run: &RunId) -> Result<Option<String>> {
+        identity::of(&self.server.connect_maintenance(run).await?, self.server.database()).await
+    }
+
+    fn side(&self, run: &RunId) -> Option<String> {
+        Some(names::side(self.server.database(), run))
+    }
+
+    async fn drop_side(&self, of: &RunId, run: &RunId) -> Result<()> {
+        let session = self.server.connect_maintenance(run).await?;
+        restore::drop_database(&session, &names::side(self.server.database(), of)).await
     }
 
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {

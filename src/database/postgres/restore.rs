@@ -15,7 +15,7 @@ use super::properties::Properties;
 use super::roles::Roles;
 use super::session::{Session, failed};
 use super::swap::{self, Incoming};
-use super::{Server, catalog, contents, names, partial, plan, scratch, sql};
+use super::{Server, catalog, contents, identity, names, partial, plan, scratch, sql};
 use crate::database::tools::{Feed, Tools};
 use crate::database::{
     DatabaseError, DumpStream, ErrorKind, Extent, RestoreChoices, RestoreOptions, RestoreSession, Result, compare,
@@ -259,6 +259,10 @@ impl RestoreSession for PostgresRestore {
 
     async fn settle(&mut self) -> Result<()> {
         apply(&self.server.connect_maintenance(&self.run).await?, &self.late).await
+    }
+
+    async fn identity(&mut self) -> Result<Option<String>> {
+        identity::of(&self.server.connect_maintenance(&self.run).await?, &self.side).await
     }
 
     async fn swap(self: Box<Self>) -> Result<Option<String>> {

@@ -109,6 +109,20 @@ impl Database for SqliteDatabase {
         blocking("swap in", move || undo::undo(&path, &displaced, &options)).await
     }
 
+    async fn identity(&self, _: &RunId) -> Result<Option<String>> {
+        let path = self.path.clone();
+        blocking("look at", move || undo::identity(&path)).await
+    }
+
+    /// It is loaded in the spool, and what a dead run left there goes with the next one.
+    fn side(&self, _: &RunId) -> Option<String> {
+        None
+    }
+
+    async fn drop_side(&self, _: &RunId, _: &RunId) -> Result<()> {
+        Ok(())
+    }
+
     async fn item_row(&self, table: &ItemTable, id: &str, columns: &[String]) -> Result<Option<ItemRow>> {
         let (path, table, id, columns) = (self.path.clone(), table.clone(), id.to_owned(), columns.to_vec());
         blocking(READ, move || items::row(&path, &table, &id, &columns)).await

@@ -3,6 +3,7 @@
 //! The kept file stays where it is: it is a copy, and whoever is sure removes it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -33,6 +34,20 @@ fn of(path: &Path, live: &Path) -> Option<Displaced> {
     let until = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     let (name, run) = (path.display().to_string(), run.to_owned());
     Some(Displaced { name, run, until, size_bytes: Some(metadata.len()) })
+}
+
+/// A file that nobody wrote to since: a restore goes into the live file, so that only its state can tell.
+pub(super) fn identity(live: &Path) -> Result<Option<String>> {
+    let live = swap::resolve(live);
+    let look = |path: &Path| match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file::io_failed("look at", path, error)),
+    };
+    let Some(metadata) = look(&live)? else { return Ok(None) };
+    let log = look(&file::sibling(&live, "-wal"))?.map_or(0, |log| log.len());
+    let (device, inode, size) = (metadata.dev(), metadata.ino(), metadata.size());
+    Ok(Some(format!("{device}/{inode}/{size}/{}.{:09}/{log}", metadata.mtime(), metadata.mtime_nsec())))
 }
 
 fn kept(live: &Path, displaced: &Displaced) -> PathBuf {
