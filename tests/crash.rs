@@ -35,6 +35,8 @@ const WHEN: [When; 2] = [When::Before, When::After];
 enum Target {
     /// The nth write to the store that the run changes: the vault in a backup, the live one in a restore.
     Store,
+    /// The nth write to the vault in a restore: its locks, and its journal.
+    Journal,
     /// The nth call of the live database that begins, fills or ends something.
     Database,
 }
@@ -218,7 +220,7 @@ async fn the_child_that_ends_itself() {
     if target == "Database" {
         database = FaultyDatabase::calling(database, nth, when, end_this_process);
     } else {
-        let changed = if job == "backup" { &mut vault } else { &mut live };
+        let changed = if job == "backup" || target == "Journal" { &mut vault } else { &mut live };
         *changed = FaultyStore::calling(changed.clone(), nth, when, end_this_process);
     }
     let context = system.context(vault, live, database).await;
@@ -317,6 +319,14 @@ async fn a_restore_killed_at_any_write_leaves_old_or_new_and_the_next_one_finish
     let writes =
         for_every_call("writes of a restore", async |nth, when| killed_restore(Target::Store, nth, when).await);
     assert!(writes.await >= 9);
+}
+
+#[tokio::test]
+async fn a_restore_killed_at_any_write_of_its_journal_leaves_old_or_new_and_the_next_one_finishes() {
+    let writes =
+        for_every_call("writes of a journal", async |nth, when| killed_restore(Target::Journal, nth, when).await);
+    // Two of the lock; begun, loading, proven, a list, an entry of the trash, files, swapping, swapped, finished.
+    assert!(writes.await >= 11);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod cli;
 mod hooked;
 #[path = "end_to_end/interrupted.rs"]
 mod interrupted;
+#[path = "end_to_end/journaled.rs"]
+mod journaled;
 #[path = "end_to_end/live.rs"]
 mod live;
 #[path = "end_to_end/parts.rs"]

@@ -109,7 +109,8 @@ fn rows(path: Key, bytes: Bytes) -> BoxStream<'static, Result<WrittenRow>> {
         DecodeError::Source(error) => error,
         DecodeError::Corrupt(reason) => damaged(&of, reason.to_string()),
     });
-    let parse = move |line: String| WrittenRow::parse(&line).ok_or_else(|| damaged(&path, format!("the line {line:?}")));
+    let parse =
+        move |line: String| WrittenRow::parse(&line).ok_or_else(|| damaged(&path, format!("the line {line:?}")));
     let batches = lines(raw, "a list of what a restore wrote".to_owned());
     batches.map_ok(|batch| stream::iter(batch).map(Ok)).try_flatten().map(move |line| parse(line?)).boxed()
 }

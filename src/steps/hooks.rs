@@ -38,6 +38,15 @@ impl Hooks {
         Self { before: None, after: None, timeout: Duration::MAX, secrets, run, backup: None, databases }
     }
 
+    pub(super) fn is_any(&self) -> bool {
+        self.before.is_some() || self.after.is_some()
+    }
+
+    /// Runs the one after alone, for a run that was interrupted when all was done but that.
+    pub(super) async fn after_all(&self) -> Result<()> {
+        self.run("after", self.after.as_deref(), &[("DCS_STATUS", "ok")]).await
+    }
+
     /// Does `work` between the two hooks; `give_up` instead, where the one before fails.
     pub async fn around<T>(
         &self,

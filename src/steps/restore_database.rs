@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::hooks::{Hooked, Hooks};
+use super::journal::Recorder;
 use super::{Context, Result, StepError, store_text};
 use crate::database::{
     Affected, DatabaseError, ErrorKind, RestoreChoices, RestoreOptions, RestorePlan, RestoreSession,
 };
 use crate::model::format;
+use crate::model::journal::{DatabaseRecord, DatabaseState};
 use crate::model::manifest::{Artefact, DatabaseComponent};
 
 /// What restoring one database will do.
@@ -28,6 +30,21 @@ impl DatabaseRestorePlan {
     /// As the configuration calls it.
     pub fn name(&self) -> &str {
         &self.component.name
+    }
+
+    /// What a journal says of it before anything is done.
+    pub(super) fn record(&self, context: &Context) -> DatabaseRecord {
+        let database = context.database(&self.component.name).ok();
+        DatabaseRecord {
+            name: self.component.name.clone(),
+            target: self.target.clone(),
+            state: DatabaseState::Planned,
+            run: context.run.clone(),
+            side: database.and_then(|database| database.side(&context.run)),
+            identity: None,
+            displaces: self.plan.displaces_live,
+            kept_as: None,
+        }
     }
 
     pub fn told(&self) -> Told<'_> {
@@ -179,6 +196,8 @@ pub struct Proven {
     component: DatabaseComponent,
     target: String,
     choices: RestoreChoices,
+    /// What the live one will be called.
+    kept_as: Option<String>,
 }
 
 impl Proven {
@@ -194,15 +213,17 @@ pub async fn execute(
     plans: Vec<DatabaseRestorePlan>,
     hooks: &Hooks,
 ) -> Result<Hooked<Vec<Restored>>> {
-    let proven = prove_all(context, plans).await?;
-    swap_all(proven, Vec::new(), hooks).await
+    // One database by itself is taken back by its own name: that needs no journal.
+    let recorder = Recorder::default();
+    let proven = prove_all(context, plans, &recorder).await?;
+    swap_all(context, proven, Vec::new(), hooks, &recorder).await
 }
 
 /// Loads and compares every database beside its live one. On an error the side databases are dropped again.
-pub async fn prove_all(context: &Context, plans: Vec<DatabaseRestorePlan>) -> Result<Vec<Proven>> {
+pub async fn prove_all(context: &Context, plans: Vec<DatabaseRestorePlan>, recorder: &Recorder) -> Result<Vec<Proven>> {
     let mut proven: Vec<Proven> = Vec::new();
     for plan in plans {
-        match prove(context, plan).await {
+        match prove(context, plan, recorder).await {
             Ok(loaded) => proven.push(loaded),
             Err(error) => {
                 discard_all(proven).await;
@@ -222,22 +243,37 @@ pub async fn discard_all(proven: Vec<Proven>) {
 
 /// Between the hooks, lets each proven database take its live one's place. Where there is none to take a place, no hook
 /// runs.
-pub async fn swap_all(proven: Vec<Proven>, done: Vec<String>, hooks: &Hooks) -> Result<Hooked<Vec<Restored>>> {
+pub async fn swap_all(
+    context: &Context,
+    proven: Vec<Proven>,
+    done: Vec<String>,
+    hooks: &Hooks,
+    recorder: &Recorder,
+) -> Result<Hooked<Vec<Restored>>> {
     if proven.iter().all(|loaded| loaded.choices.must_be_new) {
-        return Ok(Hooked { done: swap_each(proven, done).await?, after: None });
+        return Ok(Hooked { done: swap_each(context, proven, done, recorder).await?, after: None });
     }
     // Given up by one of the two, and by one only.
     let proven = Mutex::new(proven);
     let take = || std::mem::take(&mut *proven.lock().unwrap_or_else(PoisonError::into_inner));
-    hooks.around(async { swap_each(take(), done).await }, async { discard_all(take()).await }).await
+    hooks.around(async { swap_each(context, take(), done, recorder).await }, async { discard_all(take()).await }).await
 }
 
 /// Lets each proven database take its live one's place. A crash between two leaves some old and some new, each whole;
 /// the same command again restores the rest. `done` names what else is restored already.
-async fn swap_each(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Restored>> {
+async fn swap_each(
+    context: &Context,
+    proven: Vec<Proven>,
+    mut done: Vec<String>,
+    recorder: &Recorder,
+) -> Result<Vec<Restored>> {
     let mut restored = Vec::new();
     let mut waiting = proven.into_iter();
-    while let Some(loaded) = waiting.next() {
+    while let Some(mut loaded) = waiting.next() {
+        if let Err(error) = noted::swap(&mut loaded, recorder).await {
+            discard_all(std::iter::once(loaded).chain(waiting).collect()).await;
+            return Err(error.after(done));
+        }
         let kept_as = match loaded.session.swap().await {
             Ok(kept_as) => kept_as,
             Err(error) => {
@@ -245,6 +281,7 @@ async fn swap_each(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Res
                 return Err(StepError::from(error).after(done));
             }
         };
+        noted::swapped(context, &loaded.component.name, kept_as.as_deref(), recorder).await;
         done.push(format!("database {}", loaded.component.name));
         let (tables, rows) = contents(&loaded.component, &loaded.choices);
         restored.push(Restored {
@@ -259,14 +296,22 @@ async fn swap_each(proven: Vec<Proven>, mut done: Vec<String>) -> Result<Vec<Res
     Ok(restored)
 }
 
-async fn prove(context: &Context, plan: DatabaseRestorePlan) -> Result<Proven> {
+async fn prove(context: &Context, plan: DatabaseRestorePlan, recorder: &Recorder) -> Result<Proven> {
     let component = plan.component;
+    recorder.note_database(&component.name, |record| record.state = DatabaseState::Loading).await?;
     let mut session = context.database(&component.name)?.begin_restore(&plan.options).await?;
     context.progress.begin(&format!("database {}", component.name), 0, component.dump.raw_size);
     let loaded = load(context, session.as_mut(), &component).await;
     context.progress.end();
+    let loaded = match loaded {
+        Ok(()) => recorder.note_database(&component.name, |record| record.state = DatabaseState::Proven).await,
+        Err(error) => Err(error),
+    };
     match loaded {
-        Ok(()) => Ok(Proven { session, component, target: plan.target, choices: plan.options.choices }),
+        Ok(()) => {
+            let (target, choices, kept_as) = (plan.target, plan.options.choices, plan.plan.kept_as);
+            Ok(Proven { session, component, target, choices, kept_as })
+        }
         Err(error) => {
             session.discard().await;
             Err(error)
@@ -309,5 +354,6 @@ async fn load(context: &Context, session: &mut dyn RestoreSession, component: &D
     }
 }
 
+mod noted;
 #[cfg(test)]
 mod tests;

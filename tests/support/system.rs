@@ -8,8 +8,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dcs::model::BucketName;
+use dcs::model::{BucketName, Prefix};
+use dcs::repository::Repository;
 use dcs::store::dir::DirectoryStore;
 use dcs::store::{GetOptions, ObjectStore, transfer};
 use tempfile::TempDir;
@@ -169,6 +171,15 @@ impl System {
             Live::Directory { root, .. } => files(&root.join(bucket.as_str())),
             Live::S3 { store, .. } => read_all(store.as_ref(), bucket).await,
         }
+    }
+
+    /// The backup bucket, opened.
+    pub async fn repository(&self) -> Repository {
+        let store: Arc<dyn ObjectStore> = match &self.live {
+            Live::Directory { .. } => Arc::new(DirectoryStore::open(self.path("vault")).unwrap()),
+            Live::S3 { store, .. } => store.clone(),
+        };
+        Repository::open(store, self.vault.clone(), Prefix::root()).await.unwrap()
     }
 
     /// What is in the backup bucket.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -5,6 +6,9 @@ use crate::database::{DumpStream, Result};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::database::{Difference, Engine, Fingerprint, ServerInfo};
+use crate::model::{BucketName, Prefix, RunId, Silent};
+use crate::repository::Repository;
+use crate::store::memory::MemoryStore;
 
 /// A session that notes what becomes of it.
 struct Side {
@@ -61,6 +65,20 @@ fn component(name: &str) -> DatabaseComponent {
     }
 }
 
+async fn context() -> Context {
+    let (bucket, store) = (BucketName::new("vault").unwrap(), Arc::new(MemoryStore::new()));
+    Context {
+        run: RunId::create(),
+        host: String::new(),
+        repository: Repository::init(store, bucket, Prefix::root()).await.unwrap().0,
+        stores: BTreeMap::new(),
+        databases: BTreeMap::new(),
+        spool: std::env::temp_dir(),
+        progress: Arc::new(Silent),
+        transfers: 1,
+    }
+}
+
 async fn swap(failing: &str, done: Vec<String>) -> (CommandError, Vec<String>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let proven = ["one", "two", "three"].map(|name| Proven {
@@ -68,8 +86,9 @@ async fn swap(failing: &str, done: Vec<String>) -> (CommandError, Vec<String>) {
         component: component(name),
         target: name.to_owned(),
         choices: RestoreChoices::default(),
+        kept_as: None,
     });
-    let error = swap_each(proven.into(), done).await.unwrap_err();
+    let error = swap_each(&context().await, proven.into(), done, &Recorder::default()).await.unwrap_err();
     let log = log.lock().unwrap().clone();
     (error.into(), log)
 }

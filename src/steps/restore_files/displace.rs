@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::model::SourceName;
 use crate::repository::spool::Sorter;
+use crate::steps::journal::Recorder;
 use crate::steps::place::Place;
 use crate::steps::{Context, Result, StepError};
 use crate::store::ObjectInfo;
@@ -43,6 +44,7 @@ pub(super) struct Displacer<'a> {
     trash: Option<Trash>,
     reason: String,
     slots: BTreeMap<SourceName, Slot>,
+    recorder: Recorder,
 }
 
 /// What was taken of one bucket.
@@ -69,7 +71,13 @@ impl<'a> Displacer<'a> {
             let rows = Mutex::new((0, Sorter::new(&context.spool, MEMORY_BYTES)));
             (place.name.clone(), Slot { entry: OnceCell::new(), rows })
         };
-        Self { context, trash, reason, slots: places.into_iter().map(slot).collect() }
+        let slots = places.into_iter().map(slot).collect();
+        Self { context, trash, reason, slots, recorder: Recorder::default() }
+    }
+
+    /// Lets a journal name the entries, before anything is put in them.
+    pub(in crate::steps) fn recorded_by(self, recorder: &Recorder) -> Self {
+        Self { recorder: recorder.clone(), ..self }
     }
 
     /// Copies an object to the trash. Only once this has answered may it be overwritten or removed. Answers the state that
@@ -91,7 +99,10 @@ impl<'a> Displacer<'a> {
         let Context { spool, host, run, .. } = self.context;
         let (host, user, run) = (host.clone(), trash.user.clone(), run.clone());
         let maker = Maker { host, user, run, reason: self.reason.clone() };
-        Ok(Displacement::begin(trash.place.clone(), place.bucket.clone(), spool, maker).await?)
+        let entry = Displacement::begin(trash.place.clone(), place.bucket.clone(), spool, maker).await?;
+        let id = entry.entry().id.clone();
+        self.recorder.note_files(&place.name, |files| files.displaced.push(id)).await?;
+        Ok(entry)
     }
 
     /// Writes the lists and completes the entries; also after a restore that failed half way, so that what it took is

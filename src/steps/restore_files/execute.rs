@@ -11,6 +11,7 @@ use super::displace::Displacer;
 use super::write::{Differing, Writer, Written};
 use super::{FilesRestorePlan, FilesRestored, mirror};
 use crate::model::SourceName;
+use crate::model::journal::Change;
 use crate::model::manifest::SourceSummary;
 use crate::repository::RepositoryError;
 use crate::repository::damage::Replacements;
@@ -39,6 +40,7 @@ pub async fn execute(context: &Context, plan: FilesRestorePlan) -> Result<FilesR
     }
     let reason = format!("displaced by a restore, run {}", context.run);
     let displacer = Displacer::new(context, plan.options.trash.clone(), reason, places.values());
+    let displacer = displacer.recorded_by(&plan.recorder);
     let bytes = plan.missing.bytes + plan.differing.bytes;
     context.progress.begin("restore files", plan.missing.objects + plan.differing.objects, bytes);
     let restored = restore_and_remove(context, &plan, &places, &displacer).await;
@@ -112,14 +114,14 @@ fn to_write<'a>(
                 same.fetch_add(1, Ordering::Relaxed);
                 None
             }
-            State::Missing => Some(row),
+            State::Missing => Some((Change::Add, row)),
             State::Differs(info) => {
                 differing.note(&row, info);
-                Some(row)
+                Some((Change::Replace, row))
             }
         }))
     });
-    rows.scan((), move |(), row| {
+    plan.recorder.recorded(rows).scan((), move |(), row| {
         let row = row.map_err(|error| _ = failed.lock().expect("never poisoned").get_or_insert(error)).ok();
         std::future::ready(row.map(Ok))
     })

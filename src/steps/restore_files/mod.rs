@@ -6,6 +6,7 @@ use std::fmt;
 
 use futures_util::{Stream, TryStreamExt};
 
+use super::journal::Recorder;
 use super::place::{Elsewhere, Place};
 use super::presence::Absent;
 use super::sources::is_own;
@@ -49,6 +50,7 @@ pub struct FilesRestoreOptions {
 /// What restoring the files will do, counted against what is there.
 pub struct FilesRestorePlan {
     options: FilesRestoreOptions,
+    recorder: Recorder,
     segments: Vec<Segment>,
     sources: Vec<SourceSummary>,
     missing: Count,
@@ -81,6 +83,15 @@ impl FilesRestorePlan {
     /// Whether live objects will be replaced or removed.
     pub fn displaces(&self) -> bool {
         self.differing.objects + self.removed.objects > 0
+    }
+
+    /// Lets a journal say what is written, before it is.
+    pub(super) fn recorded_by(self, recorder: &Recorder) -> Self {
+        Self { recorder: recorder.clone(), ..self }
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = &SourceName> {
+        self.sources.iter().map(|summary| &summary.source)
     }
 
     fn finds_nothing_to_do(&self) -> bool {
@@ -150,6 +161,7 @@ pub async fn plan(
         segments: options.selection.segments(files),
         sources: options.selection.of(files).cloned().collect(),
         options,
+        recorder: Recorder::default(),
         missing: Count::default(),
         same: Count::default(),
         differing: Count::default(),

@@ -12,10 +12,10 @@ use dcs::model::{BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix,
 use dcs::repository::Repository;
 use dcs::steps::backup::{self, BackupOptions};
 use dcs::steps::hooks::Hooks;
-use dcs::steps::restore::{self, CompletePlan, CompleteRestored};
+use dcs::steps::restore::{self, By, CompletePlan, CompleteRestored};
 use dcs::steps::restore_files::{FilesRestoreOptions, Trash};
 use dcs::steps::verify::{self, Level as Depth, Verified};
-use dcs::steps::{Context, Result, restore_database, restore_files};
+use dcs::steps::{Context, Result, continued, restore_database, restore_files};
 use dcs::store::ObjectStore;
 use dcs::trash::TrashBucket;
 
@@ -122,8 +122,10 @@ impl System {
 
     /// Restores databases and files of a backup by the library, as `restore-complete` does.
     pub async fn restore(&self, context: &Context, manifest: &Manifest) -> Result<CompleteRestored> {
+        let continued = continued::find(context, manifest).await?.continued;
+        let is_in_place = |name: &str| continued.as_ref().is_some_and(|continued| continued.is_in_place(name));
         let mut databases = Vec::new();
-        for component in &manifest.databases {
+        for component in manifest.databases.iter().filter(|component| !is_in_place(&component.name)) {
             databases.push(restore_database::plan(context, component, RestoreChoices::default()).await?);
         }
         let files = manifest.files.as_ref().unwrap();
@@ -134,7 +136,17 @@ impl System {
         files.check()?;
         verify::require_intact(context, manifest).await?;
         let hooks = Hooks::none(context.run.clone());
-        restore::execute(context, CompletePlan { databases, files: Some(files), skip_damaged: false, hooks }).await
+        let plan = CompletePlan {
+            backup: manifest.id.clone(),
+            databases,
+            files: Some(files),
+            config: None,
+            skip_damaged: false,
+            hooks,
+            continued,
+            by: By::default(),
+        };
+        restore::execute(context, plan).await
     }
 }
 

@@ -10,18 +10,20 @@ use super::restore::{Choice, Loading, Targets, choose, show_with_databases};
 use super::{Outcome, Session, restore_db};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
-use crate::model::{BackupId, BackupKind, Manifest, SourceName, format};
-use crate::steps::restore::CompleteRestored;
+use crate::model::{BackupId, BackupKind, Manifest, RunId, SourceName, format};
+use crate::settings::user_name;
+use crate::steps::continued::{self, Continued, Earlier};
+use crate::steps::restore::{By, CompletePlan, CompleteRestored, Configuration};
 use crate::steps::restore_database::Restored;
 use crate::steps::restore_files::{FilesRestoreOptions, FilesRestored, Selection};
-use crate::steps::{capture, restore, restore_database, restore_files, verify};
+use crate::steps::{Context, restore, restore_database, restore_files, verify};
 
 /// Bring the whole system back: databases, files and configuration
 ///
 /// Dumps and configuration are read, and packs looked for, before anything is touched. Databases are loaded and compared
 /// beside the live ones, then objects are added, and last the databases change places; they do not where objects turned
-/// out to be damaged, unless with `--skip-damaged`. The configuration is unpacked into ./dcs-restored-ID for review. Run
-/// again after an interruption, it goes on where it was.
+/// out to be damaged, unless with `--skip-damaged`. The configuration is unpacked into ./dcs-restored-ID for review. A
+/// journal in the backup bucket says how far it has come: run again after an interruption, it goes on from there.
 #[derive(Debug, Args)]
 pub struct RestoreCompleteArgs {
     #[command(flatten)]
@@ -36,6 +38,10 @@ pub struct RestoreCompleteArgs {
 
     #[command(flatten)]
     loading: Loading,
+
+    /// Do everything anew, also what an interrupted run of the same restore has put in place already
+    #[arg(long)]
+    afresh: bool,
 
     /// Unpack the configuration into this folder instead of ./dcs-restored-ID
     #[arg(long, value_name = "FOLDER", env = "DCS_CONFIG_TO")]
@@ -53,6 +59,7 @@ pub struct RestoreCompleteArgs {
 #[derive(Serialize)]
 struct Answer<'a> {
     backup: BackupId,
+    run: &'a RunId,
     databases: &'a [Restored],
     files: Option<&'a FilesRestored>,
     config: Option<&'a PathBuf>,
@@ -95,42 +102,28 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
         session.lock_to_restore(&context, &sources).await?;
     }
 
+    // Look what an interrupted run has done already; it is dead, for its locks are ours.
+    let earlier = if args.afresh { Earlier::default() } else { continued::find(&context, &manifest).await? };
+    earlier.warnings.iter().for_each(|warning| session.ui().warn(warning));
+
     // Plan everything, show it, ask.
-    let choices = args.loading.choices();
-    let mut databases = Vec::new();
-    for component in &manifest.databases {
-        databases.push(restore_database::plan(&context, component, choices.clone()).await?);
-    }
-    let files = match &manifest.files {
-        Some(files) => {
-            let selection = Selection::sources(sources);
-            let skip_damaged = args.skip_damaged;
-            let options = FilesRestoreOptions { selection, trash, skip_damaged, ..FilesRestoreOptions::default() };
-            Some(restore_files::plan(&context, &manifest.id, files, options).await?)
-        }
-        None => None,
-    };
-    let folder = folder_for_review(args.config_to, &manifest.id)?;
-    let mut shown = restore_db::shown(&manifest.id, &databases);
-    if let Some(files) = &files {
-        write!(shown, "\n{files}").ok();
-    }
-    if manifest.config.is_some() {
-        write!(shown, "  configuration to {} for review", folder.display()).ok();
-    }
-    show_with_databases(session, &manifest.id, &shown, &databases, args.dry_run)?;
-    files.as_ref().map_or(Ok(()), restore_files::FilesRestorePlan::check)?;
+    let selection = Selection::sources(sources);
+    let options = FilesRestoreOptions { selection, trash, skip_damaged: args.skip_damaged, ..Default::default() };
+    let plan = plan(&args, &context, &manifest, options, earlier.continued, session).await?;
+    let databases = &plan.databases;
+    show_with_databases(session, &manifest.id, &shown(&plan), databases, args.dry_run)?;
+    plan.files.as_ref().map_or(Ok(()), restore_files::FilesRestorePlan::check)?;
     if args.dry_run {
         return Ok(ExitCode::Done);
     }
-    let names = restore_db::displaced(&databases);
+    let names = restore_db::displaced(databases);
     if names.is_empty() {
-        let displaces = files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
+        let displaces = plan.files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces);
         session.ui().confirm(args.yes || !displaces, "Restore over the live system?").await?;
     }
     session.ui().confirm_name(args.yes, "restore over the live system", &names, &manifest.id).await?;
     let mut replaced: Vec<String> = names.iter().map(|name| format!("database {name}")).collect();
-    if files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces) {
+    if plan.files.as_ref().is_some_and(restore_files::FilesRestorePlan::displaces) {
         let sources = manifest.files.iter().flat_map(|files| &files.sources);
         replaced.extend(sources.map(|source| format!("objects of {}", source.source.as_str())));
     }
@@ -141,34 +134,79 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
     verify::require_intact(&context, &checked).await?;
 
     // Restore: databases beside the live ones, objects, then the swap.
-    let hooks = session.hooks(Some(&manifest.id), databases.iter().map(|plan| plan.name().to_owned()).collect())?;
-    let plan = restore::CompletePlan { databases, files, skip_damaged: args.skip_damaged, hooks };
     session.sets_out_to_destroy("what is live, kept beside or in the trash", replaced);
     let restored = Box::pin(restore::execute(&context, plan)).await?;
+    report(restored, &manifest, session)
+}
+
+/// Plans every component, but for what an interrupted run has put in place.
+async fn plan(
+    args: &RestoreCompleteArgs,
+    context: &Context,
+    manifest: &Manifest,
+    options: FilesRestoreOptions,
+    continued: Option<Continued>,
+    session: &Session,
+) -> Result<CompletePlan, CommandError> {
+    let is_in_place = |name: &str| continued.as_ref().is_some_and(|continued| continued.is_in_place(name));
+    let mut databases = Vec::new();
+    for component in manifest.databases.iter().filter(|component| !is_in_place(&component.name)) {
+        databases.push(restore_database::plan(context, component, args.loading.choices()).await?);
+    }
+    let files = match &manifest.files {
+        Some(files) => Some(restore_files::plan(context, &manifest.id, files, options).await?),
+        None => None,
+    };
+    let unpacked = continued.as_ref().and_then(|continued| continued.unpacked_to(&context.host));
+    let config = match &manifest.config {
+        Some(component) if unpacked.is_none() => {
+            let folder = folder_for_review(args.config_to.clone(), &manifest.id)?;
+            Some(Configuration { component: component.clone(), folder })
+        }
+        _ => None,
+    };
+    let names = manifest.databases.iter().map(|database| database.name.clone()).collect();
+    let hooks = session.hooks(Some(&manifest.id), names)?;
+    let by = By {
+        user: user_name(&session.settings()?.environment),
+        command: session.holder().command,
+        origins: manifest.origins.clone(),
+    };
+    let (backup, skip_damaged) = (manifest.id.clone(), args.skip_damaged);
+    Ok(CompletePlan { backup, databases, files, config, skip_damaged, hooks, continued, by })
+}
+
+fn shown(plan: &CompletePlan) -> String {
+    let mut shown = restore_db::shown(&plan.backup, &plan.databases);
+    if let Some(continued) = &plan.continued {
+        write!(shown, "\n  {continued}").ok();
+    }
+    if let Some(files) = &plan.files {
+        write!(shown, "\n{files}").ok();
+    }
+    if let Some(config) = &plan.config {
+        write!(shown, "  configuration to {} for review", config.folder.display()).ok();
+    }
+    shown
+}
+
+/// Says what was done, and ends with what was not.
+fn report(restored: CompleteRestored, manifest: &Manifest, session: &Session) -> Outcome {
     restored.files.iter().for_each(|files| files.tell(session));
     if restored.held_back.is_empty() {
         session.has_destroyed_all();
     }
-    let config = match &manifest.config {
-        Some(component) if restored.held_back.is_empty() => {
-            capture::unpack_configuration(&context, component, folder.clone()).await?;
-            Some(folder)
-        }
-        _ => None,
-    };
-
-    // Report.
     let mut text = String::new();
     restored.databases.iter().for_each(|database| _ = writeln!(text, "{database}"));
     if let Some(files) = &restored.files {
         writeln!(text, "{files}").ok();
     }
-    if let Some(folder) = &config {
+    if let Some(folder) = &restored.config {
         writeln!(text, "configuration unpacked into {}: compare it with the live one", folder.display()).ok();
     }
-    let files = restored.files.as_ref();
+    let (files, config) = (restored.files.as_ref(), restored.config.as_ref());
     let (backup, databases, held_back) = (manifest.id.clone(), &restored.databases, &restored.held_back);
-    let answer = Answer { backup, databases, files, config: config.as_ref(), held_back };
+    let answer = Answer { backup, run: session.run(), databases, files, config, held_back };
     session.ui().report(&text, &answer)?;
     if !restored.held_back.is_empty() {
         return Err(not_swapped(&restored, &manifest.id));
