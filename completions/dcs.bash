@@ -2370,13 +2370,17 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__complete)
-            opts="-n -q -v -h -V --at --skip-damaged --store --database --no-owner --assume-space --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --skip-damaged --undo --store --database --no-owner --assume-space --afresh --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -627,6 +627,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -l no-progress -d
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-files" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l undo -d 'Take a complete restore back: that of this run, or the last one that is not undone' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config-to -d 'Unpack the configuration into this folder instead of ./dcs-restored-ID' -r -F
@@ -642,6 +643,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l lock-wait -
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l skip-damaged -d 'Restore all the rest where something of the files is missing or damaged; ends in 4 all the same'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l no-owner -d 'Let everything belong to the role that restores, with no rights for others: roles of the backup are not needed'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l assume-space -d 'Do not look whether the PostgreSQL server has room'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l afresh -d 'Do everything anew, also what an interrupted run of the same restore has put in place already'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s n -l dry-run -d 'Show what would be done, and do nothing'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l yes -d 'Do not ask'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'

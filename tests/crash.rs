@@ -27,6 +27,8 @@ mod postgres;
 #[path = "support/small_system.rs"]
 mod small_system;
 mod support;
+#[path = "crash/undone.rs"]
+mod undone;
 
 const WHEN: [When; 2] = [When::Before, When::After];
 
@@ -227,6 +229,8 @@ async fn the_child_that_ends_itself() {
     let lock = lock(&context, job).await;
     if job == "backup" {
         system.back_up(&context).await.unwrap();
+    } else if job == "undo" {
+        system.undo(&context).await.unwrap();
     } else {
         let manifest = context.repository.select(&Selector::Latest(0), "anything", |_| true).await.unwrap().manifest;
         system.restore(&context, &manifest).await.unwrap();

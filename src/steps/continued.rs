@@ -22,6 +22,10 @@ impl Chain {
         self.0.first().expect("a chain has a link")
     }
 
+    pub fn is_undone(&self) -> bool {
+        self.last().state == RestoreState::Undone
+    }
+
     /// Whether something of both lies in the same place.
     pub fn meets(&self, other: &Self) -> bool {
         let targets = |chain: &Self| {

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryChunksError, TryStreamExt};
 use tokio::sync::Mutex;
 
 use super::{Result, StepError};
-use crate::model::journal::{Change, DatabaseRecord, FilesRecord, RestoreState};
-use crate::model::{IndexRow, RestoreJournal, RunId, SourceName};
+use crate::model::journal::{Change, DatabaseRecord, RestoreState};
+use crate::model::{IndexRow, RestoreJournal, RunId, SourceName, TrashId};
 use crate::repository::Repository;
 
 /// Rows of one list of what is about to be written. As many are compared ahead of what is read and written.
@@ -71,10 +71,14 @@ impl Recorder {
         self.note(change).await
     }
 
-    /// Writes what is about to become of the objects of a bucket.
-    pub async fn note_files(&self, source: &SourceName, change: impl FnOnce(&mut FilesRecord) + Send) -> Result<()> {
+    /// Names the trash entry that takes what gives way in a bucket: to the restore, or to its undo.
+    pub async fn note_entry(&self, source: &SourceName, id: TrashId) -> Result<()> {
         let change = |journal: &mut RestoreJournal| {
-            journal.files.iter_mut().find(|record| record.source == *source).map(change);
+            if let Some(undo) = journal.undos.last_mut() {
+                undo.entries.push((source.clone(), id));
+            } else if let Some(record) = journal.files.iter_mut().find(|record| record.source == *source) {
+                record.displaced.push(id);
+            }
         };
         self.note(change).await
     }
@@ -88,7 +92,7 @@ impl Recorder {
     /// Passes rows on that are about to be written, once they are written down.
     pub(super) fn recorded<'a>(
         &self,
-        rows: impl Stream<Item = Result<(Change, IndexRow)>> + Send + 'a,
+        rows: impl Stream<Item = Result<Changed>> + Send + 'a,
     ) -> BoxStream<'a, Result<IndexRow>> {
         let Some(inner) = self.0.clone() else { return rows.map_ok(|(_, row)| row).boxed() };
         let batches = rows.try_chunks(BATCH).then(move |batch| record(inner.clone(), batch));
@@ -96,14 +100,17 @@ impl Recorder {
     }
 }
 
+/// A row, and what becomes of its place.
+type Changed = (Change, IndexRow);
+
 /// What came before a failure is passed on all the same.
 async fn record(
     inner: Arc<Inner>,
-    batch: std::result::Result<Vec<(Change, IndexRow)>, stream::TryChunksError<(Change, IndexRow), StepError>>,
+    batch: std::result::Result<Vec<Changed>, TryChunksError<Changed, StepError>>,
 ) -> Vec<Result<IndexRow>> {
     let (rows, failed) = match batch {
         Ok(rows) => (rows, None),
-        Err(stream::TryChunksError(rows, error)) => (rows, Some(error)),
+        Err(TryChunksError(rows, error)) => (rows, Some(error)),
     };
     if !rows.is_empty() {
         let number = inner.lists.fetch_add(1, Ordering::Relaxed);

@@ -42,6 +42,7 @@ pub mod sources;
 pub mod store_text;
 pub mod target;
 pub mod undo_database;
+pub mod undo_restore;
 pub mod verify;
 
 pub use error::{Result, StepError, with_causes};

@@ -7,6 +7,7 @@ use super::hooks::Hooks;
 use super::journal::Recorder;
 use super::restore_database::{self, DatabaseRestorePlan, Proven, Restored};
 use super::restore_files::{self, FilesRestorePlan, FilesRestored};
+use super::undo_restore::close_entries;
 use super::{Context, Result, StepError, capture, with_causes};
 use crate::model::journal::{ConfigRecord, DatabaseRecord, FilesRecord, HookState, HooksRecord, RestoreState};
 use crate::model::manifest::{ConfigComponent, Origins};
@@ -71,8 +72,9 @@ pub async fn execute(context: &Context, plan: CompletePlan) -> Result<CompleteRe
 }
 
 async fn carry_out(context: &Context, plan: CompletePlan, recorder: &Recorder) -> Result<CompleteRestored> {
-    // 1. What dead runs left beside the live databases goes; their journals name it.
-    drop_left_over(context, &plan).await?;
+    // 1. What dead runs left beside the live databases goes, and what they put into the trash gets its list: their journals
+    //    name it.
+    tidy_up(context, &plan).await?;
 
     // 2. Databases beside the live ones. A crash leaves side databases, named after this run; the live ones answer.
     let proven = restore_database::prove_all(context, plan.databases, recorder).await?;
@@ -145,13 +147,17 @@ async fn journal(context: &Context, plan: &CompletePlan) -> Result<RestoreJourna
     })
 }
 
-async fn drop_left_over(context: &Context, plan: &CompletePlan) -> Result<()> {
-    for run in plan.continued.iter().flat_map(Continued::runs) {
+async fn tidy_up(context: &Context, plan: &CompletePlan) -> Result<()> {
+    let Some(continued) = &plan.continued else { return Ok(()) };
+    for run in continued.runs() {
         for database in &plan.databases {
             context.database(database.name())?.drop_side(run, &context.run).await?;
         }
     }
-    Ok(())
+    match plan.files.as_ref().and_then(FilesRestorePlan::trash) {
+        Some(trash) => close_entries(context, &continued.chain, &trash.place).await,
+        None => Ok(()),
+    }
 }
 
 /// Swaps between the hooks. Where a dead run did all of that but for the hook after it, only that one runs.
@@ -166,11 +172,11 @@ async fn swap(
     if proven.is_empty() && !is_hook_open {
         return Ok((Vec::new(), None));
     }
-    if hooks.is_any() {
-        if let Err(error) = recorder.note(|journal| journal.hooks.before = HookState::Begun).await {
-            restore_database::discard_all(proven).await;
-            return Err(error.after(done));
-        }
+    if hooks.is_any()
+        && let Err(error) = recorder.note(|journal| journal.hooks.before = HookState::Begun).await
+    {
+        restore_database::discard_all(proven).await;
+        return Err(error.after(done));
     }
     let swapped = if proven.is_empty() {
         let after = hooks.after_all().await.err();

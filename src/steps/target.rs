@@ -28,6 +28,8 @@ pub enum State {
 pub struct Compared {
     pub row: IndexRow,
     pub state: State,
+    /// What was listed there.
+    pub found: Option<ObjectInfo>,
 }
 
 /// Compares `rows`, which come sorted, with what is in their own places, or `to`. Where size and ETag leave a doubt, the
@@ -55,11 +57,11 @@ pub fn compare<'a>(
     });
     joined
         .map_ok(move |(row, found)| async move {
-            let state = match found {
-                None => State::Missing,
-                Some((info, place)) => judge(&place, &row, info).await?,
+            let (state, found) = match found {
+                None => (State::Missing, None),
+                Some((info, place)) => (judge(&place, &row, info.clone()).await?, Some(info)),
             };
-            Ok(Compared { row, state })
+            Ok(Compared { row, state, found })
         })
         .try_buffered(context.transfers)
 }

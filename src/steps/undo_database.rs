@@ -107,6 +107,10 @@ fn nothing(name: &str, run: Option<&str>, listed: &str) -> StepError {
 }
 
 impl Chosen {
+    pub(super) fn of(name: String, database: Arc<dyn Database>, displaced: Displaced) -> Self {
+        Self { name, database, displaced }
+    }
+
     /// How the live database describes itself.
     pub fn target(&self) -> String {
         self.database.describe()
@@ -133,7 +137,7 @@ pub async fn execute(
 }
 
 /// Puts each back. A crash between two leaves some back and some not, each whole.
-async fn put_back(plans: Vec<DatabaseUndoPlan>, options: &UndoOptions) -> Result<Vec<Undone>> {
+pub(super) async fn put_back(plans: Vec<DatabaseUndoPlan>, options: &UndoOptions) -> Result<Vec<Undone>> {
     let (mut undone, mut done) = (Vec::new(), Vec::new());
     for DatabaseUndoPlan { chosen, .. } in plans {
         let swapped = chosen.database.undo(&chosen.displaced, options).await;

@@ -198,7 +198,7 @@ impl Mover<'_> {
     }
 }
 
-async fn digest(store: &Arc<dyn ObjectStore>, at: &Address) -> Result<crate::model::Digest> {
+pub(super) async fn digest(store: &Arc<dyn ObjectStore>, at: &Address) -> Result<crate::model::Digest> {
     let mut body = store.get(at, GetOptions::default()).await?.body;
     let mut hasher = Hasher::new();
     while let Some(bytes) = body.try_next().await? {

@@ -52,7 +52,7 @@ pub(super) fn proves(store: &Arc<dyn ObjectStore>, etag: &str) -> bool {
 }
 
 /// What a listing shows of one object: with the same precision as the listing of its folder.
-async fn state(store: &Arc<dyn ObjectStore>, at: &Address) -> Result<Option<ObjectInfo>> {
+pub(super) async fn state(store: &Arc<dyn ObjectStore>, at: &Address) -> Result<Option<ObjectInfo>> {
     let found = objects(store, &at.bucket, at.key.as_str()).try_next().await?;
     Ok(found.filter(|info| info.key == at.key))
 }

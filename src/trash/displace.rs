@@ -22,14 +22,30 @@ pub struct Displacement {
 }
 
 impl Displacement {
-    /// Begins an entry for objects of `bucket`. A crash from here on leaves an entry in state `moving` that holds copies
-    /// of what still is, or was, in place.
+    /// Begins an entry for objects of `bucket`, as [`Self::prepare`] and [`Self::open`] do.
     pub async fn begin(trash: TrashBucket, bucket: BucketName, spool: &Path, maker: Maker) -> Result<Self> {
-        if !trash.store.bucket_exists(&trash.bucket).await? {
-            trash.store.create_bucket(&trash.bucket).await?;
-        }
+        let displacement = Self::prepare(trash, bucket, spool, maker).await?;
+        displacement.open().await?;
+        Ok(displacement)
+    }
+
+    /// Chooses the id of an entry for objects of `bucket`. Nothing is in the trash yet.
+    pub async fn prepare(trash: TrashBucket, bucket: BucketName, spool: &Path, maker: Maker) -> Result<Self> {
         let entry = Entry::new(trash.store.now().await?, Origin::Displaced, bucket, "", maker);
-        trash.save(&entry).await?;
+        Ok(Self { trash, entry, rows: RowSpool::new(spool)? })
+    }
+
+    /// Writes the entry's journal; only then may anything be put in. A crash from here on leaves an entry in state `moving`
+    /// that holds copies of what still is, or was, in place.
+    pub async fn open(&self) -> Result<()> {
+        if !self.trash.store.bucket_exists(&self.trash.bucket).await? {
+            self.trash.store.create_bucket(&self.trash.bucket).await?;
+        }
+        self.trash.save(&self.entry).await
+    }
+
+    /// Goes on with an entry whose run was killed. Its rows are to be listed again.
+    pub fn resume(trash: TrashBucket, entry: Entry, spool: &Path) -> Result<Self> {
         Ok(Self { trash, entry, rows: RowSpool::new(spool)? })
     }
 

@@ -1,11 +1,13 @@
 //! The journal of a complete restore: what it says, and what the next run and an undo make of it.
 
 use std::fs;
+use std::path::Path;
+use std::time::Instant;
 
 use dcs::model::RestoreJournal;
 use dcs::model::journal::{DatabaseState, HookState, RestoreState};
 use dcs::repository::Repository;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::live::CHANGE;
 use crate::on_both;
@@ -35,6 +37,22 @@ fn assert_restored(backup: &State, changed: &State, now: &State) {
     let extra = changed.objects.iter().filter(|(key, _)| !backup.objects.contains_key(*key));
     objects.extend(extra.map(|(key, found)| (key.clone(), found.clone())));
     assert_same(&State { objects, database: backup.database.clone() }, now);
+}
+
+/// A hook that does not end by itself, says who it is, and keeps nothing of its parent open.
+fn waiting(begun: &Path) -> String {
+    format!("echo $$ > '{0}.new'; mv '{0}.new' '{0}'; exec sleep 1000 > /dev/null 2>&1", begun.display())
+}
+
+/// Starts a restore and kills it, and its hook, while that waits.
+fn kill_in_hook(system: &System, arguments: &[&str], begun: &Path) {
+    let mut running = system.dcs().start(arguments);
+    assert!(running.until(|| begun.exists()), "{}", running.end());
+    running.signal(Signal::KILL);
+    assert_eq!(running.end().signal, Some(9));
+    let hook = fs::read_to_string(begun).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(hook).unwrap(), Signal::KILL).unwrap();
+    fs::remove_file(begun).unwrap();
 }
 
 fn hooks(system: &System, before: &str, after: &str) {
@@ -79,11 +97,8 @@ async fn a_journal_says_what_was_restored_and_where_the_old_is(system: System) {
 async fn a_rerun_leaves_what_is_in_place_and_runs_the_hook_that_did_not_end(system: System) {
     let (before, changed) = backed_up_and_changed(&system).await;
     let (begun, told) = (system.path("begun"), system.path("told"));
-    hooks(&system, "true", &format!("touch '{}'; exec sleep 1000", begun.display()));
-    let mut running = system.dcs().start(&["restore-complete", "--yes"]);
-    assert!(running.until(|| begun.exists()), "{}", running.end());
-    running.signal(Signal::KILL);
-    assert_eq!(running.end().signal, Some(9));
+    hooks(&system, "true", &waiting(&begun));
+    kill_in_hook(&system, &["restore-complete", "--yes"], &begun);
     let [killed] = journals(&system).await.try_into().unwrap();
     assert_eq!((killed.state, killed.hooks.after), (RestoreState::Running, HookState::Not));
 
@@ -106,11 +121,8 @@ async fn a_rerun_leaves_what_is_in_place_and_runs_the_hook_that_did_not_end(syst
 async fn a_rerun_drops_what_a_dead_run_has_loaded_and_swaps_its_own(system: System) {
     let (before, changed) = backed_up_and_changed(&system).await;
     let begun = system.path("begun");
-    hooks(&system, &format!("touch '{}'; exec sleep 1000", begun.display()), "true");
-    let mut running = system.dcs().start(&["restore-complete", "--yes"]);
-    assert!(running.until(|| begun.exists()), "{}", running.end());
-    running.signal(Signal::KILL);
-    assert_eq!(running.end().signal, Some(9));
+    hooks(&system, &waiting(&begun), "true");
+    kill_in_hook(&system, &["restore-complete", "--yes"], &begun);
     assert_eq!(system.database.contents().await, changed.database);
 
     hooks(&system, "true", "true");
@@ -120,12 +132,8 @@ async fn a_rerun_drops_what_a_dead_run_has_loaded_and_swaps_its_own(system: Syst
     assert!(kept.len() == 1 && !kept[0].contains("__new_"), "{kept:?}");
 
     // Asked to, a rerun does all of it again.
-    let log = system.path("again");
-    hooks(&system, "true", &format!("touch '{}'; exec sleep 1000", log.display()));
-    let mut running = system.dcs().start(&["restore-complete", "--yes"]);
-    assert!(running.until(|| log.exists()), "{}", running.end());
-    running.signal(Signal::KILL);
-    assert_eq!(running.end().signal, Some(9));
+    hooks(&system, "true", &waiting(&begun));
+    kill_in_hook(&system, &["restore-complete", "--yes"], &begun);
     system.database.execute(CHANGE).await;
     hooks(&system, "true", "true");
     system.dcs().run(&["restore-complete", "--yes", "--afresh"]).ok().answers("restored database dream");
@@ -137,11 +145,8 @@ async fn a_rerun_drops_what_a_dead_run_has_loaded_and_swaps_its_own(system: Syst
 async fn a_rerun_restores_a_database_again_that_is_another_by_now(mut system: System) {
     let (before, changed) = backed_up_and_changed(&system).await;
     let begun = system.path("begun");
-    hooks(&system, "true", &format!("touch '{}'; exec sleep 1000", begun.display()));
-    let mut running = system.dcs().start(&["restore-complete", "--yes"]);
-    assert!(running.until(|| begun.exists()), "{}", running.end());
-    running.signal(Signal::KILL);
-    assert_eq!(running.end().signal, Some(9));
+    hooks(&system, "true", &waiting(&begun));
+    kill_in_hook(&system, &["restore-complete", "--yes"], &begun);
     system.database.lose().await;
     hooks(&system, "true", "true");
     let again = system.dcs().run(&["restore-complete", "--yes"]).ok().answers("restored database dream");
@@ -150,7 +155,133 @@ async fn a_rerun_restores_a_database_again_that_is_another_by_now(mut system: Sy
     system.remove().await;
 }
 
+/// Forth and back: databases and objects are what they were, and what the restore brought is kept.
+async fn an_undo_goes_back_to_exactly_what_was_before(system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    dcs.run(&["restore-complete", "--undo"]).fails(10, "complete restore").says("none");
+    let (_, changed) = backed_up_and_changed(&system).await;
+    dcs.run(&["restore-complete", "--yes"]).ok();
+    let restored = system.state().await;
+    let [journal] = journals(&system).await.try_into().unwrap();
+    let run = journal.run.to_string();
+
+    // Looking and refusing change nothing.
+    let plan = dcs.run(&["restore-complete", "--undo", "--dry-run", "--json"]).ok().json();
+    assert_eq!(
+        (plan["run"].as_str(), plan["databases"][0]["name"].as_str()),
+        (Some(run.as_str()), Some("dream")),
+        "{plan}"
+    );
+    dcs.run(&["restore-complete", "--undo", "-n"]).ok().answers("back     1 object").answers("remove   1 object");
+    dcs.run(&["restore-complete", "--undo"]).fails(5, "confirmation").says("--yes");
+    dcs.run(&["restore-complete", "--undo", "zzzz", "--yes"]).fails(10, "zzzz").says(&run);
+    dcs.run(&["restore-complete", "latest", "--undo", &run]).fails(2, "--undo");
+    assert_same(&restored, &system.state().await);
+
+    let told = system.path("told");
+    let tell = |what: &str| format!("echo \"{what} $DCS_STATUS $DCS_DATABASES\" >> '{}'", told.display());
+    hooks(&system, &tell("before"), &tell("after"));
+    let undone = dcs.run(&["restore-complete", "--undo", "--yes", "--json"]).ok().json();
+    assert_eq!(fs::read_to_string(&told).unwrap(), "before  dream\nafter ok dream\n");
+    assert_same(&changed, &system.state().await);
+    assert_eq!((&undone["put_back_objects"], &undone["removed_objects"]), (&1.into(), &1.into()), "{undone}");
+    let entry = undone["entries"][0].as_str().unwrap();
+    dcs.run(&["trash", "list"]).ok().answers(entry);
+    let [journal] = journals(&system).await.try_into().unwrap();
+    assert_eq!((journal.state, journal.undos.len()), (RestoreState::Undone, 1));
+
+    // Once more is no harm, and there is no other. What the undo took away can be had back.
+    dcs.run(&["restore-complete", "--undo", &run, "--yes"]).ok().says("undone already");
+    dcs.run(&["restore-complete", "--undo", "--yes"]).fails(10, "to undo").says(&run);
+    dcs.run(&["restore", entry, "--overwrite", "--yes"]).ok();
+    assert_eq!(restored.objects, system.state().await.objects);
+
+    // A backup can be restored again, as another restore.
+    dcs.run(&["restore-complete", "--yes"]).ok().answers("restored database dream");
+    assert_eq!(restored.database, system.state().await.database);
+    system.remove().await;
+}
+
+async fn an_undo_leaves_what_was_changed_since_and_names_it(system: System) {
+    let dcs = system.dcs();
+    let (before, changed) = backed_up_and_changed(&system).await;
+    dcs.run(&["restore-complete", "--yes"]).ok();
+    // One that had given way, and one that had been added.
+    system.live.write(0, "a/b", "written after the restore").await;
+    system.live.write(0, "plus+and%percent%2B.txt", "written after the restore").await;
+    let now = system.state().await;
+    dcs.run(&["restore-complete", "--undo", "-n"]).ok().answers("a/b: it was changed since");
+    let undone = dcs.run(&["restore-complete", "--undo", "--yes"]).fails(3, "2 that stay");
+    assert!(undone.stdout.contains("0 objects put back, 0 removed") && undone.stdout.contains("2 left"), "{undone}");
+    let after = system.state().await;
+    assert_eq!(after.objects, now.objects);
+    assert_eq!(after.database, changed.database);
+    assert_ne!(after.database, before.database);
+    dcs.run(&["restore-complete", "--undo"]).fails(10, "to undo");
+    system.remove().await;
+}
+
+/// Killed in either hook: before anything was swapped, and when all was.
+async fn an_undo_takes_back_what_was_killed(system: System) {
+    let (before, changed) = backed_up_and_changed(&system).await;
+    let begun = system.path("begun");
+    for (first, second) in [(waiting(&begun), "true".to_owned()), ("true".to_owned(), waiting(&begun))] {
+        let kept = system.database.kept().await;
+        hooks(&system, &first, &second);
+        kill_in_hook(&system, &["restore-complete", "--yes"], &begun);
+        hooks(&system, "true", "true");
+        system.dcs().run(&["restore-complete", "--undo", "--yes"]).ok();
+        assert_same(&changed, &system.state().await);
+        let left: Vec<String> = system.database.kept().await.into_iter().filter(|name| !kept.contains(name)).collect();
+        assert!(!left.iter().any(|name| name.contains("__new_")), "{left:?}");
+    }
+
+    // The undo itself, killed before it came to anything, and when it was through.
+    hooks(&system, "true", "true");
+    system.dcs().run(&["restore-complete", "--yes"]).ok();
+    for (first, second) in [(waiting(&begun), "true".to_owned()), ("true".to_owned(), waiting(&begun))] {
+        hooks(&system, &first, &second);
+        kill_in_hook(&system, &["restore-complete", "--undo", "--yes"], &begun);
+    }
+    hooks(&system, "true", "true");
+    system.dcs().run(&["restore-complete", "--undo", "--yes"]).ok();
+    assert_same(&changed, &system.state().await);
+    assert_ne!(before.database, changed.database);
+    system.remove().await;
+}
+
+/// Killed at moments spread over the whole of it, restore and undo by turns: the next undo goes back to what was.
+async fn an_undo_goes_back_from_wherever_a_kill_left_it(system: System) {
+    let (_, changed) = backed_up_and_changed(&system).await;
+    let commands = [&["restore-complete", "--yes"][..], &["restore-complete", "--undo", "--yes"]];
+    let whole = commands.map(|command| {
+        let begun = Instant::now();
+        system.dcs().run(command).ok();
+        begun.elapsed()
+    });
+    for step in 1..=6 {
+        for (command, whole) in commands.iter().zip(whole) {
+            let mut running = system.dcs().start(command);
+            let begun = Instant::now();
+            if running.until(|| begun.elapsed() >= whole * step / 6) {
+                running.signal(Signal::KILL);
+            }
+            let ended = running.end();
+            assert!(ended.signal == Some(9) || matches!(ended.code, Some(0 | 10)), "{ended}");
+        }
+        let undone = system.dcs().run(&["restore-complete", "--undo", "--yes"]);
+        assert!(matches!(undone.code, Some(0 | 10)), "{undone}");
+        assert_same(&changed, &system.state().await);
+    }
+    system.remove().await;
+}
+
 on_both!(a_journal_says_what_was_restored_and_where_the_old_is, Size::Small);
 on_both!(a_rerun_leaves_what_is_in_place_and_runs_the_hook_that_did_not_end, Size::Small);
 on_both!(a_rerun_drops_what_a_dead_run_has_loaded_and_swaps_its_own, Size::Small);
 on_both!(a_rerun_restores_a_database_again_that_is_another_by_now, Size::Small);
+on_both!(an_undo_goes_back_to_exactly_what_was_before, Size::Small);
+on_both!(an_undo_leaves_what_was_changed_since_and_names_it, Size::Small);
+on_both!(an_undo_takes_back_what_was_killed, Size::Small);
+on_both!(an_undo_goes_back_from_wherever_a_kill_left_it, Size::Small);

@@ -18,6 +18,8 @@ use crate::steps::restore_database::Restored;
 use crate::steps::restore_files::{FilesRestoreOptions, FilesRestored, Selection};
 use crate::steps::{Context, restore, restore_database, restore_files, verify};
 
+mod undo;
+
 /// Bring the whole system back: databases, files and configuration
 ///
 /// Dumps and configuration are read, and packs looked for, before anything is touched. Databases are loaded and compared
@@ -32,6 +34,9 @@ pub struct RestoreCompleteArgs {
     /// Restore all the rest where something of the files is missing or damaged; ends in 4 all the same
     #[arg(long)]
     skip_damaged: bool,
+
+    #[command(flatten)]
+    undo: undo::UndoArgs,
 
     #[command(flatten)]
     targets: Targets,
@@ -87,6 +92,10 @@ fn folder_for_review(asked_for: Option<PathBuf>, id: &BackupId) -> Result<PathBu
 }
 
 pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome {
+    if args.undo.is_wanted() {
+        return undo::run(args.undo, &args.targets, args.dry_run, args.yes, session).await;
+    }
+
     // Choose the backup and open everything it goes to.
     let repository = session.repository(args.dry_run).await?;
     let is_complete = |manifest: &Manifest| manifest.kind == BackupKind::Complete;
@@ -104,7 +113,9 @@ pub(super) async fn run(args: RestoreCompleteArgs, session: &Session) -> Outcome
 
     // Look what an interrupted run has done already; it is dead, for its locks are ours.
     let earlier = if args.afresh { Earlier::default() } else { continued::find(&context, &manifest).await? };
-    earlier.warnings.iter().for_each(|warning| session.ui().warn(warning));
+    for warning in &earlier.warnings {
+        session.ui().warn(warning);
+    }
 
     // Plan everything, show it, ask.
     let selection = Selection::sources(sources);

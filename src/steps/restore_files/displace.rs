@@ -39,7 +39,7 @@ pub(super) fn check_trash(trash: Option<&Trash>, place: &Place) -> Result<()> {
 }
 
 /// Takes objects from many tasks at once and in any order; their lists are sorted when all are taken.
-pub(super) struct Displacer<'a> {
+pub(in crate::steps) struct Displacer<'a> {
     context: &'a Context,
     trash: Option<Trash>,
     reason: String,
@@ -55,13 +55,13 @@ struct Slot {
 
 /// What the trash has of a restore.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(in crate::steps) struct Kept {
     pub(super) objects: u64,
-    pub(super) entries: Vec<String>,
+    pub(in crate::steps) entries: Vec<String>,
 }
 
 impl<'a> Displacer<'a> {
-    pub(super) fn new<'p>(
+    pub(in crate::steps) fn new<'p>(
         context: &'a Context,
         trash: Option<Trash>,
         reason: String,
@@ -82,7 +82,7 @@ impl<'a> Displacer<'a> {
 
     /// Copies an object to the trash. Only once this has answered may it be overwritten or removed. Answers the state that
     /// was copied, `None` where it was gone.
-    pub(super) async fn take(&self, place: &Place, info: &ObjectInfo) -> Result<Option<ObjectRow>> {
+    pub(in crate::steps) async fn take(&self, place: &Place, info: &ObjectInfo) -> Result<Option<ObjectRow>> {
         check_trash(self.trash.as_ref(), place)?;
         let (Some(trash), Some(slot)) = (&self.trash, self.slots.get(&place.name)) else {
             return Err(StepError::refused("displace", place.name.to_string(), "it is no target of this restore"));
@@ -99,15 +99,16 @@ impl<'a> Displacer<'a> {
         let Context { spool, host, run, .. } = self.context;
         let (host, user, run) = (host.clone(), trash.user.clone(), run.clone());
         let maker = Maker { host, user, run, reason: self.reason.clone() };
-        let entry = Displacement::begin(trash.place.clone(), place.bucket.clone(), spool, maker).await?;
-        let id = entry.entry().id.clone();
-        self.recorder.note_files(&place.name, |files| files.displaced.push(id)).await?;
+        let entry = Displacement::prepare(trash.place.clone(), place.bucket.clone(), spool, maker).await?;
+        // Named first: an entry that nobody knows of would stay half filled for ever.
+        self.recorder.note_entry(&place.name, entry.entry().id.clone()).await?;
+        entry.open().await?;
         Ok(entry)
     }
 
     /// Writes the lists and completes the entries; also after a restore that failed half way, so that what it took is
     /// found.
-    pub(super) async fn finish(self) -> Result<Kept> {
+    pub(in crate::steps) async fn finish(self) -> Result<Kept> {
         let mut kept = Kept::default();
         for slot in self.slots.into_values() {
             let Some(mut entry) = slot.entry.into_inner() else { continue };

@@ -80,7 +80,8 @@ pub(super) async fn remove(
     Ok(())
 }
 
-async fn remove_page(
+/// Removes objects of one place that are still what they were when they were kept.
+pub(in crate::steps) async fn remove_page(
     context: &Context,
     place: &Place,
     displacer: &Displacer<'_>,
@@ -114,7 +115,8 @@ async fn remove_page(
     Ok(())
 }
 
-async fn is_unchanged(place: &Place, row: ObjectRow) -> Result<(Key, bool)> {
+/// Whether what is there is what was kept; the same where nothing is.
+pub(in crate::steps) async fn is_unchanged(place: &Place, row: ObjectRow) -> Result<(Key, bool)> {
     let at = Address::new(place.bucket.clone(), row.key.clone());
     match place.store.head(&at).await {
         Ok(head) => Ok((row.key, head.size == row.size && head.etag == row.etag)),

@@ -27,8 +27,10 @@ mod report;
 mod selection;
 mod write;
 
+pub(in crate::steps) use displace::Displacer;
 pub use displace::Trash;
 pub use execute::execute;
+pub(in crate::steps) use mirror::{is_unchanged, remove_page};
 pub(in crate::steps) use rehearse::{Rehearsal, Rehearsed};
 pub use report::FilesRestored;
 pub use selection::{InvalidOnly, Only, Selection};
@@ -88,6 +90,10 @@ impl FilesRestorePlan {
     /// Lets a journal say what is written, before it is.
     pub(super) fn recorded_by(self, recorder: &Recorder) -> Self {
         Self { recorder: recorder.clone(), ..self }
+    }
+
+    pub(super) fn trash(&self) -> Option<&Trash> {
+        self.options.trash.as_ref()
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &SourceName> {
@@ -281,7 +287,7 @@ impl FilesRestorePlan {
         let replacements = Replacements::new(&context.repository);
         let to = self.options.to.clone();
         let mut compared = std::pin::pin!(compare(context, to.as_ref(), self.rows(context)));
-        while let Some(Compared { row, state }) = compared.try_next().await.map_err(damaged_index)? {
+        while let Some(Compared { row, state, .. }) = compared.try_next().await.map_err(damaged_index)? {
             context.progress.advance(1, 0);
             self.seen.iter_mut().zip(&self.options.selection.only).for_each(|(seen, only)| *seen |= only.is(&row));
             let count = match state {

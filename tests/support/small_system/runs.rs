@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use dcs::archive::Codec;
-use dcs::database::{Database, RestoreChoices, SqliteDatabase};
+use dcs::database::{Database, RestoreChoices, SqliteDatabase, UndoOptions};
 use dcs::model::manifest::Origins;
 use dcs::model::progress::Silent;
 use dcs::model::{BackupId, BackupKind, BucketName, FileSource, Manifest, Prefix, RunId};
@@ -14,6 +14,7 @@ use dcs::steps::backup::{self, BackupOptions};
 use dcs::steps::hooks::Hooks;
 use dcs::steps::restore::{self, By, CompletePlan, CompleteRestored};
 use dcs::steps::restore_files::{FilesRestoreOptions, Trash};
+use dcs::steps::undo_restore::{self, Undone};
 use dcs::steps::verify::{self, Level as Depth, Verified};
 use dcs::steps::{Context, Result, continued, restore_database, restore_files};
 use dcs::store::ObjectStore;
@@ -146,7 +147,21 @@ impl System {
             continued,
             by: By::default(),
         };
-        restore::execute(context, plan).await
+        Box::pin(restore::execute(context, plan)).await
+    }
+}
+
+impl System {
+    /// Takes the last restore back by the library, as `restore-complete --undo` does.
+    pub async fn undo(&self, context: &Context) -> Result<Undone> {
+        let (chains, _) = undo_restore::look(&context.repository).await?;
+        let chain = undo_restore::choose(chains, None)?;
+        let place = TrashBucket { store: context.store("live")?.clone(), bucket: self.buckets.trash.clone() };
+        let trash = Trash { place, user: "tester".to_owned() };
+        let options = UndoOptions { spool: context.spool.clone(), run: context.run.clone() };
+        let plan = undo_restore::plan(context, chain, Some(trash), options).await?;
+        let hooks = Hooks::none(context.run.clone());
+        Ok(Box::pin(undo_restore::execute(context, plan, &hooks)).await?.done)
     }
 }
 
