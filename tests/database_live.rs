@@ -9,6 +9,8 @@ use postgres::{Scratch, quoted};
 mod contents;
 #[path = "database_live/dumps.rs"]
 mod dumps;
+#[path = "database_live/limits.rs"]
+mod limits;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "database_live/refusals.rs"]

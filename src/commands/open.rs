@@ -64,11 +64,12 @@ pub(super) fn make_target(folder: &Path) -> Result<(), CommandError> {
 pub(super) fn database(found: &DatabaseSettings, settings: &Settings) -> Result<Arc<dyn Database>, CommandError> {
     Ok(match found {
         DatabaseSettings::Sqlite(sqlite) => Arc::new(SqliteDatabase::open(sqlite.path.clone())),
-        DatabaseSettings::Postgres { url, password, tools, tools_url } => {
+        DatabaseSettings::Postgres { url, password, tools, tools_url, limits } => {
             let mut options = PostgresOptions::new(url.clone());
             options.password.clone_from(password);
             options.tools = (!tools.is_empty()).then(|| tools.clone());
             options.tools_url.clone_from(tools_url);
+            options.limits.clone_from(limits);
             options.search_path = settings.environment.search_path();
             Arc::new(PostgresDatabase::open(options)?)
         }

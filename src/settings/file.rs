@@ -62,6 +62,17 @@ pub(super) struct Database {
     /// The server as the tools see it, where that is not `url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools_url: Option<String>,
+    // Durations; `0s` is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keepalives_idle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_user_timeout: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

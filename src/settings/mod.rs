@@ -11,6 +11,7 @@ use crate::model::{BucketName, Compression, FileSource, Patterns};
 mod environment;
 mod file;
 mod items;
+mod limits;
 mod resolve;
 mod retention;
 mod secrets;

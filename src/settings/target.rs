@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::secrets::{self, PgpassQuery};
-use super::{Addressing, Environment, SettingsError, file};
-use crate::model::{BucketName, Prefix, Secret, percent};
+use super::{Addressing, Environment, SettingsError, file, limits};
+use crate::model::{BucketName, Limits, Prefix, Secret, percent};
 
 /// A store, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +149,7 @@ pub enum DatabaseSettings {
         password: Option<Secret>,
         tools: Vec<String>,
         tools_url: Option<String>,
+        limits: Limits,
     },
     Sqlite(SqliteSettings),
 }
@@ -161,6 +162,7 @@ pub struct SqliteSettings {
 impl DatabaseSettings {
     pub(super) fn resolve(name: &str, raw: &file::Database, environment: &Environment) -> Result<Self, SettingsError> {
         let option = format!("[databases.{name}].url");
+        let limits = limits::resolve(name, raw)?;
         if let Some(path) = raw.url.strip_prefix("sqlite:") {
             let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
             if !path.is_absolute() {
@@ -176,8 +178,13 @@ impl DatabaseSettings {
             .or_else(|| url.password.clone())
             .or_else(|| environment.get("PGPASSWORD").map(Secret::new))
             .or_else(|| secrets::pgpass(&url.query(), environment));
-        let tools_url = raw.tools_url.clone();
-        Ok(Self::Postgres { url: url.without_password(), password, tools: raw.tools.clone(), tools_url })
+        Ok(Self::Postgres {
+            url: url.without_password(),
+            password,
+            tools: raw.tools.clone(),
+            tools_url: raw.tools_url.clone(),
+            limits,
+        })
     }
 
     /// A database as an argument or a manifest writes it.
@@ -195,11 +202,12 @@ impl DatabaseSettings {
         };
         Ok(match self {
             _ if database.is_empty() => return Err(invalid("the name is empty".to_owned())),
-            Self::Postgres { url, password, tools, tools_url } => Self::Postgres {
+            Self::Postgres { url, password, tools, tools_url, limits } => Self::Postgres {
                 url: renamed(url)?,
                 password: password.clone(),
                 tools: tools.clone(),
                 tools_url: tools_url.as_deref().map(renamed).transpose()?,
+                limits: limits.clone(),
             },
             Self::Sqlite(_) if database.contains('/') => {
                 return Err(invalid(format!("{database:?} is no name of a file: it stays beside the live one")));

@@ -115,7 +115,7 @@ async fn a_table_that_stays_locked_ends_a_dump_with_what_is_in_its_way() {
     let holds = machine.server.connect("dream").await;
     holds.batch_execute("BEGIN; LOCK TABLE books IN ACCESS EXCLUSIVE MODE").await.expect("it is free");
     let mut options = PostgresOptions::new(machine.server.url("dream"));
-    options.lock_timeout = Duration::from_millis(50);
+    options.limits.lock_timeout = Duration::from_millis(50);
     let database = PostgresDatabase::open(options).expect("a valid URL");
     let spool = support::folder();
     let dump = DumpOptions { spool: spool.path().to_owned(), run: RunId::create(), selection: None };

@@ -1,6 +1,8 @@
 //! Servers that do not answer, do not let in, or lack what is asked for: told apart from damage, by their own codes.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 use crate::postgres::{Scratch, fake_tools, quoted};
 use crate::{Machine, support};
@@ -78,4 +80,41 @@ async fn a_postgresql_server_that_does_not_let_in_is_21_and_never_damage() {
         machine.refuses(&right, &["backup", "db"], 21, said);
     }
     scratch.remove().await;
+}
+
+/// A server that takes every connection, says `words` to the first thing it hears, and nothing more.
+fn silent_server(words: &'static [&'static [u8]]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut heard = [0; 4096];
+                for answer in words {
+                    stream.read(&mut heard).unwrap_or_default();
+                    stream.write_all(answer).ok();
+                }
+                // Until the other side gives up.
+                while stream.read(&mut heard).is_ok_and(|count| count > 0) {}
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_postgresql_server_that_takes_the_connection_and_says_nothing_is_21() {
+    let machine = Machine::new();
+    let url = format!("url = \"sqlite:{}/dream.db\"", machine.home.path().display());
+    let let_in: &[&[u8]] = &[b"N", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"];
+    for words in [&[], let_in] {
+        let port = silent_server(words);
+        let silent = format!("url = \"postgres://me@127.0.0.1:{port}/dream\"\nconnect_timeout = \"1s\"");
+        machine.spoil(&url, &silent);
+        for arguments in [&["backup", "db"], &["config", "check"]] {
+            machine.refuses(&machine.dcs(), arguments, 21, "no answer within");
+        }
+    }
+    machine.spoil(&url, &format!("{url}\nlock_timeout = \"soon\""));
+    machine.refuses(&machine.dcs(), &["backup", "db"], 2, "[databases.dream].lock_timeout");
 }

@@ -83,7 +83,7 @@ async fn a_row_that_stays_locked_is_refused_with_who_may_hold_it() {
         .unwrap();
     let process: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     let mut options = scratch.options();
-    options.lock_timeout = Duration::from_millis(50);
+    options.limits.lock_timeout = Duration::from_millis(50);
     let database = PostgresDatabase::open(options).unwrap();
     let error = database.set_item_status(&books(), "1", Some("a"), "b").await.unwrap_err();
     check(

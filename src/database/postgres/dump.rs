@@ -68,6 +68,8 @@ impl PostgresDump {
         let properties = properties::script(&session, info.major).await?;
         let globals = globals(&server, &session, &tools, &options.run).await?;
         let application = Server::application(&options.run);
+        // Waiting for locks has a limit of its own, and counting has none.
+        session.lift_limit().await?;
         let started = start(&server, &session, &tools, &application, options.selection.as_ref()).await?;
         Ok(Self {
             run: options.run.clone(),
@@ -149,7 +151,7 @@ async fn start(
 ) -> Result<Started> {
     let mut attempt = 1;
     loop {
-        let taken = snapshot::take(session, server.lock_timeout).await?;
+        let taken = snapshot::take(session, server.limits.lock_timeout).await?;
         // The tool reads the sequences before it writes anything: what was before must be read before it starts.
         let sequences = catalog::sequences(session, "read the sequences of").await?;
         match try_start(server, tools, application, &taken.name, selection).await {
@@ -179,7 +181,7 @@ async fn try_start(
         "--no-password".to_owned(),
         format!("--lock-wait-timeout={}", TOOL_LOCK_TIMEOUT.as_millis()),
         format!("--snapshot={snapshot}"),
-        format!("--dbname={}", target.conninfo(&target.database, application, &[])),
+        format!("--dbname={}", target.conninfo(tools.major, &target.database, application, &[])),
     ];
     arguments.extend(selection.map(selected::arguments).unwrap_or_default());
     let mut stream = server.tool("pg_dump", "dump", arguments).stream(tools).await?;
@@ -201,12 +203,13 @@ async fn end(server: &Server, session: &Session, run: &RunId, application: &str)
 async fn globals(server: &Server, session: &Session, tools: &Tools, run: &RunId) -> Result<Option<(String, bool)>> {
     let sql = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
     let holds_passwords: bool = session.row("read the roles of", sql, &[]).await?.get(0);
-    let conninfo = server.tools_target.conninfo(&server.tools_target.database, &Server::application(run), &[]);
+    let target = &server.tools_target;
+    let conninfo = target.conninfo(tools.major, &target.database, &Server::application(run), &[]);
     let mut arguments = vec![
         "--globals-only".to_owned(),
         "--no-password".to_owned(),
         format!("--dbname={conninfo}"),
-        format!("--database={}", server.tools_target.database),
+        format!("--database={}", target.database),
     ];
     if !holds_passwords {
         arguments.push("--no-role-passwords".to_owned());

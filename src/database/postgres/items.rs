@@ -16,7 +16,7 @@ use super::{Server, sql};
 use crate::database::items::{COMPARE, LOOK_AROUND, READ, SET, Subject};
 use crate::database::{DatabaseError, ErrorKind, FolderStream, Result};
 use crate::model::item::TemplatePart;
-use crate::model::{ItemFolder, ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, StatusChange};
+use crate::model::{ItemFolder, ItemRow, ItemTable, Limits, Prefix, PrefixTemplate, RunId, StatusChange};
 
 /// Everything with rows that has the name, its columns, and their types without a length: a cast to `varchar(3)` cuts.
 const COLUMNS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, a.attname::text, \
@@ -93,6 +93,7 @@ pub(super) async fn folders(server: &Server, table: &ItemTable, template: &Prefi
     let columns = template.columns();
     let needed = [&table.id, &table.status].into_iter().chain(&columns);
     let rows = Rows::find(server, COMPARE, table, needed).await?;
+    rows.session.lift_limit().await?;
     let found = match rows.session.stream(COMPARE, &rows.folders(template)).await {
         Ok(found) => found,
         Err(error) => return Err(rows.explain(error).await),
@@ -157,7 +158,7 @@ impl<'a> Rows<'a> {
     ) -> Result<Self> {
         let subject = Subject { attempted, table, database: &server.subject };
         let session = server.connect(server.database(), &RunId::create()).await?;
-        let milliseconds = server.lock_timeout.as_millis().clamp(1, 1 << 30);
+        let milliseconds = Limits::milliseconds(server.limits.lock_timeout);
         session.run(attempted, &format!("RESET search_path; SET lock_timeout = {milliseconds}")).await?;
         Self::on(session, subject, needed).await
     }

@@ -16,7 +16,7 @@ use super::{
     RestoreSession, UndoOptions, UndoPlan,
 };
 use crate::model::database::{Engine, ServerInfo};
-use crate::model::{ItemRow, ItemTable, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
+use crate::model::{ItemRow, ItemTable, Limits, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
 
 mod catalog;
 pub(super) mod cluster;
@@ -67,8 +67,7 @@ pub struct PostgresOptions {
     pub search_path: Vec<PathBuf>,
     /// The folder that holds the tools as `MAJOR/bin`.
     pub installed: PathBuf,
-    /// How long to wait for a table or a row that somebody has locked.
-    pub lock_timeout: Duration,
+    pub limits: Limits,
 }
 
 impl PostgresOptions {
@@ -80,7 +79,7 @@ impl PostgresOptions {
             tools_url: None,
             search_path: Vec::new(),
             installed: PathBuf::from("/usr/lib/postgresql"),
-            lock_timeout: Duration::from_secs(60),
+            limits: Limits::default(),
         }
     }
 }
@@ -93,8 +92,12 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Reads the options; connects to nothing.
     pub fn open(options: PostgresOptions) -> Result<Self> {
-        let target = Target::parse(&options.url)?;
-        let tools_target = options.tools_url.as_deref().map_or_else(|| Ok(target.clone()), Target::parse)?;
+        let limits = options.limits;
+        let target = Target::parse(&options.url, &limits)?;
+        let tools_target = match options.tools_url.as_deref() {
+            Some(url) => Target::parse(url, &limits)?,
+            None => target.clone(),
+        };
         let password = options.password.or_else(|| target.password());
         let subject = target.describe(&target.database);
         if options.tools.is_some() && password.as_ref().is_some_and(|secret| secret.expose().contains('\n')) {
@@ -103,8 +106,7 @@ impl PostgresDatabase {
         }
         let tools = options.tools.filter(|prefix| !prefix.is_empty());
         let places = Places { prefix: tools, search_path: options.search_path, installed: options.installed };
-        let lock_timeout = options.lock_timeout;
-        Ok(Self { server: Arc::new(Server { target, tools_target, password, places, lock_timeout, subject }) })
+        Ok(Self { server: Arc::new(Server { target, tools_target, password, places, limits, subject }) })
     }
 }
 
@@ -213,7 +215,7 @@ struct Server {
     tools_target: Target,
     password: Option<Secret>,
     places: Places,
-    lock_timeout: Duration,
+    limits: Limits,
     subject: String,
 }
 
@@ -223,7 +225,8 @@ impl Server {
     }
 
     async fn connect(&self, database: &str, run: &RunId) -> Result<Session> {
-        Session::connect(&self.target, database, self.password.as_ref(), &Self::session_application(run)).await
+        let (password, limit) = (self.password.as_ref(), self.limits.statement_timeout);
+        Session::connect(&self.target, database, password, &Self::session_application(run), limit).await
     }
 
     /// Connects to a database that is there on every server and is not the one at stake.

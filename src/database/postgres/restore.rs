@@ -78,6 +78,7 @@ impl PostgresRestore {
             properties.early.retain(|statement| !statement.starts_with("COMMENT"));
             properties.early.insert(0, scratch::mark(&side));
         }
+        session.lift_limit().await?;
         let created = session.run("create a database on", &properties.create).await.map_err(in_a_locale);
         let (run, late, choices) = (options.run.clone(), properties.late, options.choices.clone());
         let restore = Self { server, run, tools, side, late, found: None, has_roles, _guard: None, choices };
@@ -99,13 +100,14 @@ impl PostgresRestore {
     async fn restore_arguments(&self, session: &Session, application: &str) -> Result<Vec<String>> {
         // A setting of the restored database must not keep it from being filled.
         let settings = ["default_transaction_read_only=off", "statement_timeout=0", "row_security=off"];
+        let conninfo = self.server.tools_target.conninfo(self.tools.major, &self.side, application, &settings);
         let mut arguments = vec![
             "--format=custom".to_owned(),
             "--exit-on-error".to_owned(),
             "--no-password".to_owned(),
             // A subscription would make the side database impossible to drop.
             "--no-subscriptions".to_owned(),
-            format!("--dbname={}", self.server.tools_target.conninfo(&self.side, application, &settings)),
+            format!("--dbname={}", conninfo),
         ];
         // On a server without tablespaces of its own, everything goes where the database is.
         let sql = "SELECT count(*) FROM pg_catalog.pg_tablespace WHERE spcname !~ '^pg_'";
@@ -184,6 +186,7 @@ fn in_a_locale(error: DatabaseError) -> DatabaseError {
 pub(super) async fn drop_database(session: &Session, name: &str) -> Result<()> {
     let ended = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1";
     let info = catalog::server(session, "drop").await?;
+    session.lift_limit().await?;
     // FORCE came with 13; before, what is connected is ended a moment earlier.
     let force = if info.major >= 13 {
         " WITH (FORCE)"
@@ -224,11 +227,13 @@ impl RestoreSession for PostgresRestore {
             }
             return Err(error);
         }
+        session.lift_limit().await?;
         session.run("analyze", "ANALYZE").await
     }
 
     async fn compare(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
         let session = self.server.connect(&self.side, &self.run).await?;
+        session.lift_limit().await?;
         session.run(ATTEMPTED, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let relations = catalog::relations(&session, "compare").await?;
         let mut tables = catalog::counts(&session, "compare", &relations).await?;
@@ -249,11 +254,13 @@ impl RestoreSession for PostgresRestore {
 
     async fn compare_contents(&mut self, expected: &Fingerprint) -> Result<Vec<Difference>> {
         let session = self.server.connect(&self.side, &self.run).await?;
+        session.lift_limit().await?;
         contents::differences(&session, expected).await
     }
 
     async fn ask(&mut self, statement: &str) -> Result<Option<String>> {
         let session = self.server.connect(&self.side, &self.run).await?;
+        session.lift_limit().await?;
         session.first_text("ask", statement).await
     }
 

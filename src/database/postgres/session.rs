@@ -1,9 +1,12 @@
 //! One connection to a server, and what its errors mean.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
+use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, SimpleQueryMessage};
@@ -11,19 +14,27 @@ use tokio_postgres::{Client, Error, Row, SimpleQueryMessage};
 use super::target::Target;
 use super::tls;
 use crate::database::{DatabaseError, ErrorKind, Result};
-use crate::model::Secret;
+use crate::model::{Limits, Secret, format};
 
 /// Whatever an operator or an application has set against long work is off in our own sessions, and row security too:
-/// a policy that hides rows is an error, never a smaller count.
+/// a policy that hides rows is an error, never a smaller count. `$1` is our own limit.
 const SETTINGS: &str = "SELECT pg_catalog.set_config(name, CASE name WHEN 'search_path' THEN 'pg_catalog' \
-     WHEN 'row_security' THEN 'off' WHEN 'default_transaction_read_only' THEN 'off' ELSE '0' END, false) \
+     WHEN 'statement_timeout' THEN $1::pg_catalog.text WHEN 'row_security' THEN 'off' WHEN 'default_transaction_read_only' THEN 'off' ELSE '0' END, false) \
      FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', \
      'idle_in_transaction_session_timeout', 'transaction_timeout', 'row_security', 'default_transaction_read_only', \
      'search_path')";
 
+/// How much longer than its limit a statement may take to be answered before the server is taken for gone. The server ends
+/// what takes too long, and then nothing of it is done; of one that does not answer, nobody knows.
+const GRACE: Duration = Duration::from_secs(5);
+
 pub(super) struct Session {
     client: Client,
+    connection: AbortHandle,
     subject: String,
+    limit: Duration,
+    is_lifted: AtomicBool,
+    has_given_up: AtomicBool,
 }
 
 impl Session {
@@ -32,6 +43,22 @@ impl Session {
         database: &str,
         password: Option<&Secret>,
         application: &str,
+        limit: Duration,
+    ) -> Result<Self> {
+        let connecting = Self::open(target, database, password, application, limit);
+        let Some(patience) = Limits::of(target.connect_timeout) else { return connecting.await };
+        tokio::time::timeout(patience, connecting).await.unwrap_or_else(|_| {
+            Err(DatabaseError::new(ErrorKind::Unreachable, "connect to", target.describe(database))
+                .with_detail(format!("no answer within {}", format::duration(patience))))
+        })
+    }
+
+    async fn open(
+        target: &Target,
+        database: &str,
+        password: Option<&Secret>,
+        application: &str,
+        limit: Duration,
     ) -> Result<Self> {
         let subject = target.describe(database);
         let config = target.config(database, password, application);
@@ -46,14 +73,49 @@ impl Session {
                 failed
             }
         })?;
-        drop(tokio::spawn(async move {
+        let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");
             }
-        }));
-        let session = Self { client, subject };
-        session.rows("connect to", SETTINGS, &[]).await?;
+        });
+        let (is_lifted, has_given_up) = (AtomicBool::new(true), AtomicBool::new(false));
+        let connection = connection.abort_handle();
+        let session = Self { client, connection, subject, limit, is_lifted, has_given_up };
+        session.rows("connect to", SETTINGS, &[&Limits::milliseconds(limit).to_string()]).await?;
+        session.is_lifted.store(Limits::of(limit).is_none(), Ordering::Relaxed);
         Ok(session)
+    }
+
+    /// Lets statements take as long as they need from here on: those that read or write whole tables.
+    pub(super) async fn lift_limit(&self) -> Result<()> {
+        self.run("use", "SET statement_timeout = 0").await?;
+        self.is_lifted.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits for an answer; where none comes, cuts the connection, and with it what waits for it.
+    async fn answer<T>(
+        &self,
+        asked: impl Future<Output = std::result::Result<T, Error>>,
+    ) -> std::result::Result<T, Error> {
+        if self.is_lifted.load(Ordering::Relaxed) {
+            return asked.await;
+        }
+        let mut asked = std::pin::pin!(asked);
+        if let Ok(answered) = tokio::time::timeout(self.limit + GRACE, &mut asked).await {
+            return answered;
+        }
+        self.has_given_up.store(true, Ordering::Relaxed);
+        self.connection.abort();
+        asked.await
+    }
+
+    fn failed(&self, attempted: &'static str, error: Error) -> DatabaseError {
+        let failed = failed(attempted, &self.subject, error);
+        if failed.kind == ErrorKind::Unreachable && self.has_given_up.load(Ordering::Relaxed) {
+            return failed.with_detail(format!("no answer within {}", format::duration(self.limit + GRACE)));
+        }
+        failed
     }
 
     pub(super) fn subject(&self) -> &str {
@@ -70,7 +132,7 @@ impl Session {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        self.client.query(sql, parameters).await.map_err(|error| failed(attempted, &self.subject, error))
+        self.answer(self.client.query(sql, parameters)).await.map_err(|error| self.failed(attempted, error))
     }
 
     pub(super) async fn row(
@@ -79,12 +141,12 @@ impl Session {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Row> {
-        self.client.query_one(sql, parameters).await.map_err(|error| failed(attempted, &self.subject, error))
+        self.answer(self.client.query_one(sql, parameters)).await.map_err(|error| self.failed(attempted, error))
     }
 
     /// Runs statements as text, without parameters: what takes no snapshot before it must not be prepared.
     pub(super) async fn run(&self, attempted: &'static str, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| failed(attempted, &self.subject, error))
+        self.answer(self.client.batch_execute(sql)).await.map_err(|error| self.failed(attempted, error))
     }
 
     /// Answers rows as they are asked for. The session must live as long.
@@ -113,8 +175,8 @@ impl Session {
     /// Runs statements as text, with the database's own search path, and answers the first value of the first row.
     pub(super) async fn first_text(&self, attempted: &'static str, sql: &str) -> Result<Option<String>> {
         self.run(attempted, "RESET search_path").await?;
-        let messages = self.client.simple_query(sql).await;
-        let messages = messages.map_err(|error| failed(attempted, &self.subject, error))?;
+        let messages = self.answer(self.client.simple_query(sql)).await;
+        let messages = messages.map_err(|error| self.failed(attempted, error))?;
         let row = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -124,7 +186,7 @@ impl Session {
 
     /// Like [`Self::run`], answering the server's error code too, where callers decide by it.
     pub(super) async fn try_run(&self, sql: &str) -> std::result::Result<(), Error> {
-        self.client.batch_execute(sql).await
+        self.answer(self.client.batch_execute(sql)).await
     }
 }
 
@@ -151,7 +213,13 @@ pub(super) fn failed(attempted: &'static str, subject: &str, error: Error) -> Da
         }
         None => std::error::Error::source(&error).map(ToString::to_string),
     };
-    let failed = DatabaseError::new(kind, attempted, subject).with_source(error);
+    let is_too_slow = error.code() == Some(&SqlState::QUERY_CANCELED);
+    let mut failed = DatabaseError::new(kind, attempted, subject).with_source(error);
+    if is_too_slow {
+        let hint =
+            "Run the same command again when the server is less busy, or raise `statement_timeout` in [databases].";
+        failed = failed.with_hint(hint);
+    }
     match told {
         Some(text) => failed.with_detail(text),
         None => failed,

@@ -9,6 +9,7 @@ use super::catalog::{self, Relation};
 use super::session::Session;
 use super::sql;
 use crate::database::{DatabaseError, ErrorKind, Result};
+use crate::model::Limits;
 
 const ATTEMPTED: &str = "take a snapshot of";
 const ATTEMPTS: usize = 6;
@@ -38,7 +39,7 @@ pub(super) async fn take(session: &Session, lock_timeout: Duration) -> Result<Sn
 async fn try_take(session: &Session, listed: &[Relation], lock_timeout: Duration) -> Result<Option<String>> {
     // Neither these nor LOCK take the snapshot; the first query does.
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let milliseconds = lock_timeout.as_millis().clamp(1, 1 << 30);
+    let milliseconds = Limits::milliseconds(lock_timeout);
     session.run(ATTEMPTED, &format!("{begin}; SET LOCAL lock_timeout = {milliseconds}")).await?;
     let tables: Vec<String> = listed
         .iter()

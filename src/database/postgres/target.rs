@@ -9,7 +9,10 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::database::{DatabaseError, ErrorKind, Result};
-use crate::model::Secret;
+use crate::model::{Limits, Secret};
+
+/// How long after a silent connection was probed it is probed again.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How far TLS goes, as libpq's `sslmode` names it; `allow` is taken as `prefer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +56,15 @@ pub(super) struct Target {
     pub(super) verification: Verification,
     /// A file, or `system`.
     pub(super) root_certificate: Option<String>,
+    /// Zero is none.
+    pub(super) connect_timeout: Duration,
+    tcp_user_timeout: Duration,
+    keepalives_idle: Duration,
 }
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self> {
+    /// What the URL says of timeouts goes before the limits.
+    pub(super) fn parse(url: &str, limits: &Limits) -> Result<Self> {
         let invalid = |detail: String| {
             DatabaseError::new(ErrorKind::Refused, "use", "a PostgreSQL URL")
                 .with_detail(detail)
@@ -87,11 +95,21 @@ impl Target {
             Verification::Prefer => SslMode::Prefer,
             _ => SslMode::Require,
         });
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(15));
-        }
-        config.keepalives_idle(Duration::from_secs(60));
-        Ok(Self { config, host, user, database, verification, root_certificate })
+        let connect_timeout = config.get_connect_timeout().copied().unwrap_or(limits.connect_timeout);
+        let tcp_user_timeout = config.get_tcp_user_timeout().copied().unwrap_or(limits.tcp_user_timeout);
+        let keepalives_idle = limits.keepalives_idle;
+        keep_alive(&mut config, keepalives_idle, tcp_user_timeout);
+        Ok(Self {
+            config,
+            host,
+            user,
+            database,
+            verification,
+            root_certificate,
+            connect_timeout,
+            tcp_user_timeout,
+            keepalives_idle,
+        })
     }
 
     /// Whether the server, or what leads to it, is on this machine.
@@ -120,8 +138,8 @@ impl Target {
         config
     }
 
-    /// What libpq's tools take as `--dbname`, without a password. `settings` go in as server options.
-    pub(super) fn conninfo(&self, database: &str, application: &str, settings: &[&str]) -> String {
+    /// What libpq's tools of a major version take as `--dbname`, without a password. `settings` go in as server options.
+    pub(super) fn conninfo(&self, major: u32, database: &str, application: &str, settings: &[&str]) -> String {
         let mut options = self.config.get_options().unwrap_or_default().to_owned();
         for setting in settings {
             options.push_str(" -c ");
@@ -134,8 +152,9 @@ impl Target {
             ("dbname", database.to_owned()),
             ("application_name", application.to_owned()),
             ("sslmode", self.verification.as_str().to_owned()),
-            ("connect_timeout", "15".to_owned()),
+            ("connect_timeout", self.connect_timeout.as_secs().to_string()),
         ];
+        self.add_keepalives(major, &mut pairs);
         if let (Some(address), false) = (self.config.get_hostaddrs().first(), self.config.get_hosts().is_empty()) {
             pairs.push(("hostaddr", address.to_string()));
         }
@@ -149,6 +168,18 @@ impl Target {
         pairs.iter().map(|(key, value)| format!("{key}={}", quote(value))).collect::<Vec<_>>().join(" ")
     }
 
+    /// A tool that waits for a host that has vanished must end too.
+    fn add_keepalives(&self, major: u32, pairs: &mut Vec<(&str, String)>) {
+        if !self.keepalives_idle.is_zero() {
+            pairs.push(("keepalives_idle", self.keepalives_idle.as_secs().to_string()));
+            pairs.push(("keepalives_interval", PROBE_INTERVAL.as_secs().to_string()));
+        }
+        // An unknown parameter is an error of libpq's.
+        if major >= 12 && !self.tcp_user_timeout.is_zero() {
+            pairs.push(("tcp_user_timeout", Limits::milliseconds(self.tcp_user_timeout).to_string()));
+        }
+    }
+
     /// The URL without its password and parameters.
     pub(super) fn describe(&self, database: &str) -> String {
         let user = &self.user;
@@ -160,6 +191,15 @@ impl Target {
             5432 => format!("postgres://{user}@{host}/{database}"),
             port => format!("postgres://{user}@{host}:{port}/{database}"),
         }
+    }
+}
+
+fn keep_alive(config: &mut Config, idle: Duration, unanswered: Duration) {
+    if !idle.is_zero() {
+        config.keepalives_idle(idle).keepalives_interval(PROBE_INTERVAL);
+    }
+    if !unanswered.is_zero() {
+        config.tcp_user_timeout(unanswered);
     }
 }
 
@@ -208,22 +248,39 @@ fn effective(
 mod tests {
     use super::*;
 
+    fn parse(url: &str) -> Result<Target> {
+        Target::parse(url, &Limits::default())
+    }
+
     #[test]
     fn no_text_made_of_a_target_holds_its_password() {
-        let target = Target::parse("postgres://dcs:hunter2@db.example:6543/dream?sslmode=require").unwrap();
-        let conninfo = target.conninfo("it's", "dcs-1", &["statement_timeout=0"]);
+        let target = parse("postgres://dcs:hunter2@db.example:6543/dream?sslmode=require").unwrap();
+        let conninfo = target.conninfo(15, "it's", "dcs-1", &["statement_timeout=0"]);
         assert_eq!(target.describe("dream"), "postgres://dcs@db.example:6543/dream");
         assert!(conninfo.contains(r"dbname='it\'s'") && conninfo.contains("sslmode='require'"), "{conninfo}");
         assert!(!conninfo.contains("hunter2"));
         assert_eq!(target.password().unwrap().expose(), "hunter2");
         assert!(!target.is_local());
         let local = ["postgres://u@localhost/d", "postgres://u@127.0.0.1/d", "postgres://u@%2Frun/d"];
-        assert!(local.into_iter().all(|url| Target::parse(url).unwrap().is_local()));
+        assert!(local.into_iter().all(|url| parse(url).unwrap().is_local()));
+    }
+
+    #[test]
+    fn tools_wait_as_long_as_we_do_and_are_told_what_they_understand() {
+        let told = |major| parse("postgres://u@h/d").unwrap().conninfo(major, "d", "a", &[]);
+        let all = "connect_timeout='15' keepalives_idle='60' keepalives_interval='15' tcp_user_timeout='300000'";
+        assert!(told(12).contains(all), "{}", told(12));
+        assert!(told(11).contains("keepalives_idle") && !told(11).contains("tcp_user_timeout"), "{}", told(11));
+        let none = Limits { tcp_user_timeout: Duration::ZERO, keepalives_idle: Duration::ZERO, ..Limits::default() };
+        let target = Target::parse("postgres://u@h/d?connect_timeout=3", &none).unwrap();
+        let told = target.conninfo(15, "d", "a", &[]);
+        assert!(told.contains("connect_timeout='3'") && !told.contains("keepalives"), "{told}");
+        assert!(!told.contains("tcp_user_timeout"), "{told}");
     }
 
     #[test]
     fn verification_follows_libpq() {
-        let mode = |url: &str| Target::parse(url).map(|target| target.verification);
+        let mode = |url: &str| parse(url).map(|target| target.verification);
         assert_eq!(mode("postgres://u@h/d").unwrap(), Verification::Prefer);
         assert_eq!(mode("postgres://u@h/d?sslmode=require&sslrootcert=/ca.pem").unwrap(), Verification::VerifyCa);
         assert_eq!(mode("postgres://u@h/d?sslmode=verify-full&sslrootcert=system").unwrap(), Verification::VerifyFull);
