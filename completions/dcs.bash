@@ -2428,7 +2428,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__db)
-            opts="-n -q -v -h -V --at --only --into --table --schema --schema-only --undo --run --store --database --no-owner --assume-space --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --only --into --in-place --data-only --table --schema --schema-only --undo --run --store --database --no-owner --assume-space --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

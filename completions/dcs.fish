@@ -574,7 +574,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l at -d 'The newest
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l into -d 'Restore one database into a new one of this name on the same server, and touch nothing live' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l table -d 'With `--into`: bring the rows of this table only, without indexes and constraints; may be given more than once' -r
-complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l schema -d 'With `--into`: bring the rows of this schema\'s tables only; may be given more than once' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l schema -d 'The same for the rows of this schema\'s tables only; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l undo -d 'Put back what a restore displaced, of these databases; without a name, all that the last restore displaced' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l run -d 'With `--undo`: what this run displaced, instead of what was displaced last; RUN as in NAME__before_RUN' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
@@ -588,6 +588,8 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l color -d 'Whether
 always\t''
 never\t''"
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l in-place -d 'Replace rows of the live database, with `--data-only`; what was there is backed up first'
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l data-only -d 'With `--into` or `--in-place`: bring rows only, into tables that are there'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l schema-only -d 'With `--into`: bring all definitions and no rows'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l no-owner -d 'Let everything belong to the role that restores, with no rights for others: roles of the backup are not needed'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l assume-space -d 'Do not look whether the PostgreSQL server has room'

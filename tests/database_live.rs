@@ -17,6 +17,8 @@ mod postgres;
 mod refusals;
 #[path = "database_live/restores.rs"]
 mod restores;
+#[path = "database_live/rows.rs"]
+mod rows;
 mod support;
 #[path = "database_live/swaps.rs"]
 mod swaps;

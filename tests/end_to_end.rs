@@ -21,6 +21,8 @@ mod parts;
 mod postgres;
 #[path = "end_to_end/reclaimed.rs"]
 mod reclaimed;
+#[path = "end_to_end/rows.rs"]
+mod rows;
 mod support;
 #[path = "support/system.rs"]
 mod system;

@@ -17,6 +17,7 @@ mod displaced;
 pub mod error;
 mod items;
 mod postgres;
+mod rows;
 pub mod scratch;
 mod sqlite;
 mod tools;
@@ -25,6 +26,7 @@ pub use choices::{Extent, RestoreChoices, SelectedTables};
 pub use displaced::{Affected, Connections, Displaced, UndoOptions, UndoPlan};
 pub use error::{DatabaseError, ErrorKind, Result};
 pub use postgres::{DumpWatcher, PostgresDatabase, PostgresOptions};
+pub use rows::{RowsOptions, RowsPlan, RowsSession};
 pub use sqlite::SqliteDatabase;
 
 /// A dump's bytes, uncompressed. The stream ends cleanly only after the tool ended with success.
@@ -92,6 +94,16 @@ pub trait Database: Send + Sync + fmt::Debug {
 
     /// Makes an empty side database with the properties; the live one is not touched.
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>>;
+
+    /// Checks everything that rows for live tables need, and tells what would happen. Changes nothing.
+    async fn plan_rows(&self, _options: &RowsOptions) -> Result<RowsPlan> {
+        Err(rows::refused(&self.describe(), self.engine()))
+    }
+
+    /// Takes the tables that rows are for, so that nobody else writes to them from here on.
+    async fn begin_rows(&self, _options: &RowsOptions) -> Result<Box<dyn RowsSession>> {
+        Err(rows::refused(&self.describe(), self.engine()))
+    }
 
     /// Makes an empty database for a proof: it is in nobody's way, is told apart by `name` and the run, and is only ever to
     /// be discarded. Checks what that needs first; what the server lacks is `Lacking`.

@@ -35,6 +35,7 @@ pub mod prune;
 pub mod restore;
 pub mod restore_database;
 pub mod restore_files;
+pub mod restore_rows;
 pub mod retention;
 mod shrunken;
 mod sorted_listing;

@@ -13,13 +13,15 @@ use crate::steps::restore_database::{self, DatabaseRestorePlan, Restored};
 use crate::steps::verify;
 
 mod into;
+mod rows;
 mod undo;
 
 /// Bring databases back out of a backup
 ///
 /// The backup is checked first, then loaded into a new database beside the live one and compared with what was counted
 /// when it was made. Only then the two change places; the old one is kept under another name, and `--undo` puts it back.
-/// With `--into` the new database keeps a name of its own, and nothing live is touched.
+/// With `--into` the new database keeps a name of its own, and nothing live is touched; with `--data-only --in-place` rows
+/// of live tables are replaced.
 #[derive(Debug, Args)]
 pub struct RestoreDbArgs {
     #[command(flatten)]
@@ -66,7 +68,7 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     let repository = session.repository(args.dry_run).await?;
     let only = &args.only;
     // A dump of a part is restored beside the live database only, and only where it is named.
-    let takes_parts = args.into.is_wanted() && args.choice.names_one();
+    let takes_parts = args.into.takes_parts() && args.choice.names_one();
     let holds = |manifest: &Manifest| {
         let mut whole = manifest.databases.iter().filter(|database| takes_parts || database.selection.is_none());
         let has = |name: &String| whole.clone().any(|database| database.name == *name);
@@ -83,8 +85,9 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     args.into.apply(&manifest, &mut places, &mut choices, session)?;
     let names: Vec<String> = manifest.databases.iter().map(|database| database.name.clone()).collect();
     let context = session.context(repository, [], names, &places, args.dry_run)?;
-    if !args.dry_run {
-        session.lock_to_restore(&context, &[]).await?;
+    let lease = if args.dry_run { None } else { Some(session.lock_to_restore(&context, &[]).await?) };
+    if args.into.is_data_only() {
+        return Box::pin(rows::run(&args.into, manifest, &context, lease, args.yes, session)).await;
     }
 
     // Plan: rights, tools, names. Nothing is changed yet.

@@ -17,16 +17,25 @@ const AS_IN_A_DUMP: &str =
 /// The tables whose rows are not those of `expected`. Tables of which that knows no content are passed by.
 pub(super) async fn differences(session: &Session, expected: &Fingerprint) -> Result<Vec<Difference>> {
     render_as(session, expected).await?;
+    // A dump is in the encoding of its database. Names beyond ASCII are known to it only where that is UTF-8.
+    let to_encoding =
+        "SELECT pg_catalog.set_config('client_encoding', pg_catalog.current_setting('server_encoding'), false)";
+    session.run(ATTEMPTED, to_encoding).await?;
     let mut differences = Vec::new();
     for table in &expected.tables {
-        let Some(content) = &table.content else { continue };
-        differences.extend(compare::other_rows(table, &read(session, table, content).await?));
+        differences.extend(difference(session, table).await?);
     }
     Ok(differences)
 }
 
+/// Whether the rows of a table are others than those of `expected`; nothing where that knows no content.
+pub(super) async fn difference(session: &Session, expected: &TableCount) -> Result<Option<Difference>> {
+    let Some(content) = &expected.content else { return Ok(None) };
+    Ok(compare::other_rows(expected, &read(session, expected, content).await?))
+}
+
 /// Sets what the text of values depends on to what it was when they were dumped.
-async fn render_as(session: &Session, expected: &Fingerprint) -> Result<()> {
+pub(super) async fn render_as(session: &Session, expected: &Fingerprint) -> Result<()> {
     session.run(ATTEMPTED, AS_IN_A_DUMP).await?;
     for (name, value) in &expected.rendering {
         let sql = format!("SELECT pg_catalog.set_config({}, {}, false)", sql::literal(name), sql::literal(value));
@@ -35,10 +44,7 @@ async fn render_as(session: &Session, expected: &Fingerprint) -> Result<()> {
             tracing::debug!(%error, name, "a setting of the dump is not known here");
         }
     }
-    // A dump is in the encoding of its database. Names beyond ASCII are known to it only where that is UTF-8.
-    let to_encoding =
-        "SELECT pg_catalog.set_config('client_encoding', pg_catalog.current_setting('server_encoding'), false)";
-    session.run(ATTEMPTED, to_encoding).await
+    Ok(())
 }
 
 async fn read(session: &Session, table: &TableCount, content: &TableContent) -> Result<TableCount> {

@@ -13,7 +13,7 @@ use super::Result;
 use super::tools::{Places, Tool, Tools};
 use super::{
     Database, DatabaseError, Displaced, DumpOptions, DumpSession, ErrorKind, FolderStream, RestoreOptions, RestorePlan,
-    RestoreSession, UndoOptions, UndoPlan,
+    RestoreSession, RowsOptions, RowsPlan, RowsSession, UndoOptions, UndoPlan,
 };
 use crate::model::database::{Engine, ServerInfo};
 use crate::model::{ItemRow, ItemTable, Limits, Prefix, PrefixTemplate, RunId, Secret, StatusChange, id};
@@ -33,6 +33,7 @@ mod properties;
 mod restore;
 mod roles;
 mod room;
+mod rows;
 mod scratch;
 mod selected;
 mod session;
@@ -144,6 +145,14 @@ impl Database for PostgresDatabase {
 
     async fn begin_restore(&self, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {
         Ok(Box::new(restore::PostgresRestore::begin(Arc::clone(&self.server), options).await?))
+    }
+
+    async fn plan_rows(&self, options: &RowsOptions) -> Result<RowsPlan> {
+        rows::plan(&self.server, options).await
+    }
+
+    async fn begin_rows(&self, options: &RowsOptions) -> Result<Box<dyn RowsSession>> {
+        Ok(Box::new(rows::PostgresRows::begin(Arc::clone(&self.server), options).await?))
     }
 
     async fn begin_scratch(&self, name: &str, options: &RestoreOptions) -> Result<Box<dyn RestoreSession>> {

@@ -9,7 +9,7 @@ use futures_util::{Stream, TryStreamExt};
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, SimpleQueryMessage};
+use tokio_postgres::{Client, CopyInSink, Error, Row, SimpleQueryMessage};
 
 use super::target::Target;
 use super::tls;
@@ -110,7 +110,7 @@ impl Session {
         asked.await
     }
 
-    fn failed(&self, attempted: &'static str, error: Error) -> DatabaseError {
+    pub(super) fn failed(&self, attempted: &'static str, error: Error) -> DatabaseError {
         let failed = failed(attempted, &self.subject, error);
         if failed.kind == ErrorKind::Unreachable && self.has_given_up.load(Ordering::Relaxed) {
             return failed.with_detail(format!("no answer within {}", format::duration(self.limit + GRACE)));
@@ -170,6 +170,11 @@ impl Session {
         let told = move |error| failed(attempted, &self.subject, error);
         let rows = self.client.copy_out(sql).await.map_err(told)?;
         Ok(rows.map_err(told))
+    }
+
+    /// Runs a `COPY ... FROM STDIN` and answers what takes its rows.
+    pub(super) async fn copy_in(&self, attempted: &'static str, sql: &str) -> Result<CopyInSink<Bytes>> {
+        self.client.copy_in(sql).await.map_err(|error| self.failed(attempted, error))
     }
 
     /// Runs statements as text, with the database's own search path, and answers the first value of the first row.

@@ -15,10 +15,13 @@ use crate::model::database::{TableContent, TableCount};
 
 mod cursor;
 mod merge;
+mod rows;
 mod scan;
 mod toc;
 
 pub(super) use merge::merged;
+use rows::Passing;
+pub(super) use rows::{Event, Reader};
 use scan::{Scanner, Unit};
 use toc::{Entry, Table};
 
@@ -72,6 +75,8 @@ struct Seen {
     /// The table whose rows pass by.
     current: Option<(Table, RowsHasher)>,
     archive: Archive,
+    /// Where rows are not only summed up.
+    passing: Passing,
 }
 
 impl Watcher {
@@ -93,13 +98,18 @@ impl Seen {
             Unit::Entry(entry) => self.note(entry),
             Unit::BlockOfRows(id) => {
                 self.current = self.tables.remove(&id).map(|table| (table, RowsHasher::default()));
+                self.passing.begin(self.current.as_ref().map(|(table, _)| table));
             }
             Unit::Rows => {
                 if let Some((_, hasher)) = &mut self.current {
                     hasher.update(bytes);
                 }
+                self.passing.rows(bytes);
             }
-            Unit::EndOfRows => self.archive.rows.extend(self.current.take().map(counted)),
+            Unit::EndOfRows => {
+                self.passing.end();
+                self.archive.rows.extend(self.current.take().map(counted));
+            }
             Unit::LargeObject => self.archive.large_objects += 1,
             Unit::Head(_) | Unit::Chunk | Unit::Other | Unit::Unknown => {}
         }
