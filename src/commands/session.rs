@@ -17,9 +17,10 @@ use crate::model::{BackupId, FileSource, RunId, SourceName};
 use crate::repository::Repository;
 use crate::repository::locks::{self, Holder, Lease, Lock, Locks, Want};
 use crate::settings::{Environment, RepositoryTarget, Settings, SettingsError, host_name, user_name};
+use crate::signals;
 use crate::steps::Context;
 use crate::steps::files::WatchedTrash;
-use crate::steps::hooks::Hooks;
+use crate::steps::hooks::{Hooks, Owed};
 use crate::steps::restore_files::Trash;
 use crate::store::{ErrorKind, ObjectStore, transfer};
 use crate::trash::TrashBucket;
@@ -37,6 +38,8 @@ pub struct Session {
     /// The backup that the run is about, once it is chosen.
     backup: OnceLock<BackupId>,
     told: Told,
+    /// The operator's command that starts again what another stopped.
+    owed: Owed,
 }
 
 /// A run that was stopped gives uploads back for so long.
@@ -54,7 +57,8 @@ impl Session {
         };
         let (settings, locks, backup) = (OnceLock::new(), tokio::sync::Mutex::default(), OnceLock::new());
         let scratch = tokio::sync::OnceCell::new();
-        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, scratch, backup, told: Told::new() }
+        let (told, owed) = (Told::new(), Owed::default());
+        Self { global, ui: Ui::new(options), run: RunId::create(), settings, locks, scratch, backup, told, owed }
     }
 
     pub fn ui(&self) -> &Ui {
@@ -126,6 +130,7 @@ impl Session {
             run: self.run.clone(),
             backup: backup.cloned(),
             databases,
+            owed: self.owed.clone(),
         })
     }
 
@@ -287,8 +292,27 @@ impl Session {
         }
     }
 
+    /// A run that was stopped after its hook `before` was begun runs `after`, unless it is told to stop again.
+    async fn pay_hooks(&self) {
+        if !self.owed.is_due().await {
+            return;
+        }
+        self.ui.warn("stopped after the hook `before` was begun: the hook `after` is run; another signal gives it up");
+        tokio::select! {
+            paid = self.owed.pay("failed") => match paid {
+                Ok(()) => self.ui.warn("the hook `after` has ended"),
+                Err(error) => self.ui.warn(&error.to_string()),
+            },
+            _ = signals::received() => {
+                self.owed.give_up().await;
+                self.ui.warn("the hook `after` was given up: see that what `before` stopped is started");
+            }
+        }
+    }
+
     /// Releases what the run holds, whatever the result was.
     pub(super) async fn close(&self, result: Outcome) -> Outcome {
+        self.pay_hooks().await;
         transfer::finish_aborts(LONGEST_CLEANUP).await;
         if let Some(scratch) = self.scratch.get() {
             scratch.close().await;

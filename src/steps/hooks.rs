@@ -1,12 +1,16 @@
 //! The operator's own commands around a swap: stop the application before it, start it again after it.
 //!
-//! A hook that was begun before is always followed by the one after, whatever came between, but for an interruption.
+//! A hook that was begun before is always followed by the one after, whatever came between: where the run is stopped, what is
+//! owed is run by whoever ends it.
 
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Result, StepError};
@@ -29,13 +33,15 @@ pub struct Hooks {
     pub backup: Option<BackupId>,
     /// As the configuration calls them.
     pub databases: Vec<String>,
+    pub owed: Owed,
 }
 
 impl Hooks {
     /// Nothing is run.
     pub fn none(run: RunId) -> Self {
         let (secrets, databases) = (Vec::new(), Vec::new());
-        Self { before: None, after: None, timeout: Duration::MAX, secrets, run, backup: None, databases }
+        let owed = Owed::default();
+        Self { before: None, after: None, timeout: Duration::MAX, secrets, run, backup: None, databases, owed }
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -53,6 +59,7 @@ impl Hooks {
         work: impl Future<Output = Result<T>>,
         give_up: impl Future<Output = ()>,
     ) -> Result<Hooked<T>> {
+        self.owe().await;
         let before = self.run("before", self.before.as_deref(), &[]).await;
         let done = match before {
             Ok(()) => work.await,
@@ -62,7 +69,7 @@ impl Hooks {
             }
         };
         let status = if done.is_ok() { "ok" } else { "failed" };
-        let after = self.run("after", self.after.as_deref(), &[("DCS_STATUS", status)]).await;
+        let after = self.owed.pay(status).await;
         match (done, after) {
             (Ok(done), after) => Ok(Hooked { done, after: after.err() }),
             (Err(error), Ok(())) => Err(error),
@@ -70,6 +77,15 @@ impl Hooks {
                 tracing::warn!("{after}");
                 Err(error)
             }
+        }
+    }
+
+    /// From here on, the hook after is run whatever comes.
+    async fn owe(&self) {
+        if self.after.is_some() {
+            // Not with what is owed in it: that would keep itself alive.
+            let hooks = Self { owed: Owed::default(), ..self.clone() };
+            *self.owed.0.lock().await = Some(After::Waiting(Box::new(hooks)));
         }
     }
 
@@ -100,6 +116,58 @@ impl Hooks {
         shell.env("DCS_RUN", self.run.as_str()).env("DCS_BACKUP", backup);
         shell.env("DCS_DATABASES", self.databases.join(" ")).env_remove("DCS_STATUS").envs(facts.iter().copied());
         Ok(Group::of(shell.spawn()?))
+    }
+}
+
+/// The hook after, owed since the one before was begun. It outlives the run that is stopped meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Owed(Arc<Mutex<Option<After>>>);
+
+#[derive(Debug)]
+enum After {
+    Waiting(Box<Hooks>),
+    /// It is not ended with the run that began it.
+    Running(JoinHandle<Result<()>>),
+}
+
+impl Owed {
+    /// Whether a run that was stopped left something to do.
+    pub async fn is_due(&self) -> bool {
+        self.0.lock().await.is_some()
+    }
+
+    /// Runs the hook after, or waits for it where it is running, if it is owed.
+    pub async fn pay(&self, status: &'static str) -> Result<()> {
+        let mut owed = self.0.lock().await;
+        let running = match owed.take() {
+            None => return Ok(()),
+            Some(After::Running(running)) => running,
+            Some(After::Waiting(hooks)) => {
+                tokio::spawn(async move { hooks.run("after", hooks.after.as_deref(), &[("DCS_STATUS", status)]).await })
+            }
+        };
+        // Kept where the next one finds it: whoever waits here may be stopped.
+        let running = owed.insert(After::Running(running));
+        let ended = match running {
+            After::Running(running) => running.await,
+            After::Waiting(_) => return Ok(()),
+        };
+        *owed = None;
+        match ended {
+            Ok(ended) => ended,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Ends a hook that is running, with everything that it started.
+    pub async fn give_up(&self) {
+        if let Some(After::Running(running)) = self.0.lock().await.take() {
+            running.abort();
+            if let Err(error) = running.await {
+                tracing::debug!(%error, "a hook was given up");
+            }
+        }
     }
 }
 
@@ -208,6 +276,24 @@ mod tests {
         assert!(given_up);
         let late = hooks("true", "exit 4").around(async { Ok(()) }, async {}).await.unwrap();
         assert!(late.after.unwrap().to_string().contains("code 4"));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_owes_the_one_after_and_waits_for_one_that_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (told, go) = (folder.path().join("told"), folder.path().join("go"));
+        let after =
+            format!("while [ ! -e '{}' ]; do sleep 0.01; done; echo $DCS_STATUS >> '{}'", go.display(), told.display());
+        let stopped = hooks("true", &after);
+        let work = stopped.around(std::future::pending::<Result<()>>(), async {});
+        // Once the one before has ended, the work is waited for in vain.
+        let none = tokio::time::timeout(Duration::from_secs(1), work).await;
+        assert!(none.is_err() && stopped.owed.is_due().await && read(&told).is_empty());
+        assert!(tokio::time::timeout(Duration::from_millis(100), stopped.owed.pay("failed")).await.is_err());
+        std::fs::write(&go, "").unwrap();
+        stopped.owed.pay("failed").await.unwrap();
+        assert_eq!(read(&told), "failed\n", "it ran once");
+        assert!(!stopped.owed.is_due().await);
     }
 
     #[tokio::test]

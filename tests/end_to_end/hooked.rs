@@ -74,5 +74,45 @@ async fn a_hook_ends_with_the_run(system: System) {
     system.remove().await;
 }
 
+/// What `before` stopped is started again, whenever the run is told to end.
+async fn the_hook_after_is_run_when_a_signal_stops_the_run(system: System) {
+    let dcs = system.dcs();
+    dcs.run(&["init"]).ok();
+    dcs.run(&["backup", "db"]).ok();
+    let (begun, told) = (system.path("begun"), system.path("told"));
+    let tell = format!("echo \"$DCS_STATUS\" >> '{}'", told.display());
+    let wait = format!("touch '{}'; sleep 1000", begun.display());
+    let clear = || [&told, &begun].into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    let stop_when_begun = |signal: Signal| {
+        let mut running = dcs.start(&["restore-db", "--yes"]);
+        assert!(running.until(|| begun.exists()), "{}", running.end());
+        running.signal(signal);
+        running
+    };
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        hooks(&system, &wait, &tell);
+        let output = stop_when_begun(signal).end().fails(code, "signal").says("the hook `after` is run");
+        assert_eq!(fs::read_to_string(&told).unwrap(), "failed\n", "{output}");
+        clear();
+    }
+
+    // One that is running goes on; what fails is said.
+    hooks(&system, "true", &format!("touch '{}'; sleep 1; {tell}; exit 5", begun.display()));
+    let output = stop_when_begun(Signal::TERM).end().fails(143, "signal").says("code 5");
+    assert_eq!(fs::read_to_string(&told).unwrap(), "ok\n", "{output}");
+    clear();
+
+    // A second signal gives it up.
+    let again = system.path("again");
+    hooks(&system, &wait, &format!("touch '{}'; sleep 1000; {tell}", again.display()));
+    let mut running = stop_when_begun(Signal::TERM);
+    assert!(running.until(|| again.exists()), "{}", running.end());
+    running.signal(Signal::TERM);
+    running.end().fails(143, "signal").says("given up");
+    assert!(!told.exists());
+    system.remove().await;
+}
+
 on_both!(hooks_run_around_the_swap_and_know_how_it_went, Size::Small);
 on_both!(a_hook_ends_with_the_run, Size::Small);
+on_both!(the_hook_after_is_run_when_a_signal_stops_the_run, Size::Small);

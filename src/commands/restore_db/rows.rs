@@ -49,7 +49,9 @@ pub(super) async fn run(
     // Keep what is there, put the rows in, read them back; all of it is seen at once, or nothing.
     let hooks = session.hooks(Some(&manifest.id), vec![plan.name().to_owned()])?;
     let safety = if replaces { Some(safety(session, &plan, lease, &manifest.id)?) } else { None };
+    session.sets_out_to_destroy("rows of live databases, kept in a backup", live);
     let restored = restore_rows::execute(context, plan, safety, &hooks).await?;
+    session.has_destroyed_all();
     let text = restored.done.to_string();
     session.ui().report(&text, &Answer { backup: manifest.id, databases: vec![restored.done] })?;
     restored.after.map_or(Ok(ExitCode::Done), |error| Err(error.into()))
