@@ -7,6 +7,7 @@
 extern crate self as dcs;
 
 pub mod archive;
+pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod database;

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "recorded/history.rs"]
+mod history;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "support/postgres.rs"]

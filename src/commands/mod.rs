@@ -6,12 +6,14 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 
 mod backup;
+mod catalog;
 mod check;
 mod completions;
 mod config;
 mod deeds;
 mod delete;
 mod finish;
+mod history;
 mod init;
 mod items;
 mod man;
@@ -49,6 +51,9 @@ pub enum Command {
     Backup(backup::BackupCommand),
     Verify(verify::VerifyArgs),
     Check(check::CheckArgs),
+    History(history::HistoryArgs),
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
     RestoreDb(restore_db::RestoreDbArgs),
     RestoreFiles(restore_files::RestoreFilesArgs),
     RestoreComplete(restore_complete::RestoreCompleteArgs),
@@ -67,6 +72,8 @@ impl Command {
             Self::Init(args) => init::run(args, session).await,
             Self::Backup(command) => backup::run(command, session).await,
             Self::Check(args) => check::run(args, session).await,
+            Self::History(args) => history::run(args, session).await,
+            Self::Catalog(command) => catalog::run(command, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::RestoreDb(args) => restore_db::run(args, session).await,
             Self::RestoreFiles(args) => restore_files::run(args, session).await,

@@ -34,6 +34,7 @@ pub const ROOT_NAMES: [&str; 12] =
     ["repository.json", "README.txt", BACKUPS, INDEXES, PACKS, MARKS, DAMAGED, RUNS, RESTORES, EVIDENCE, LOCKS, "wal/"];
 
 const TIME: &str = "%Y%m%dT%H%M%SZ";
+const RUN_TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
 
 /// The longest NAME of a database in a key; file systems end at 255 bytes, with suffixes.
 const LONGEST_NAME: usize = 190;
@@ -164,9 +165,9 @@ pub fn replacements(pack: &str, name: &str) -> Key {
 }
 
 /// The record of a run. The command, with `_` for its spaces, and the exit code stand in the key: a listing alone tells
-/// what failed. A folder a month; keys are in order of time.
+/// what failed. A folder a month; keys are in order of time, in which runs of one second differ too.
 pub fn run(at: Timestamp, command: &str, code: u8, run: &RunId) -> Key {
-    let time = at.to_zoned(TimeZone::UTC).strftime(TIME).to_string();
+    let time = at.to_zoned(TimeZone::UTC).strftime(RUN_TIME).to_string();
     let (month, command) = (&time[..6], segment(&command.replace(' ', "_")));
     key(format!("{RUNS}{month}/{time}-{command}-{code}-{run}.json"))
 }
@@ -177,7 +178,7 @@ pub fn run_at(path: &str) -> Option<(Timestamp, String, u8, &str)> {
     let (rest, run) = name.strip_suffix(".json")?.rsplit_once('-')?;
     let (rest, code) = rest.rsplit_once('-')?;
     let (time, command) = rest.split_once('-')?;
-    let at = jiff::civil::DateTime::strptime(TIME, time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let at = jiff::civil::DateTime::strptime(RUN_TIME, time).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
     time.starts_with(month).then(|| Some((at, command.replace('_', " "), code.parse().ok()?, run))).flatten()
 }
 
@@ -238,7 +239,7 @@ mod tests {
         assert_eq!(replacements("k3x9bcdf.zst", "run").as_str(), "damaged/k3x9bcdf/run.tsv");
         let (id_of_run, command) = (RunId::create(), "backup files");
         let record = run(at, command, 3, &id_of_run);
-        let wanted = format!("runs/202611/20261120T020000Z-backup_files-3-{id_of_run}.json");
+        let wanted = format!("runs/202611/20261120T020000.000Z-backup_files-3-{id_of_run}.json");
         assert_eq!(record.as_str(), wanted);
         assert_eq!(run_at(&wanted), Some((at, command.to_owned(), 3, id_of_run.as_str())));
         let hyphened = run(at, "restore-db", 130, &id_of_run);

@@ -14,7 +14,7 @@ use crate::store::{ListOptions, Listed, Precondition};
 /// What the key of a record tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunName {
-    /// When the run began, to the second.
+    /// When the run began, to the millisecond.
     pub at: Timestamp,
     pub command: String,
     pub code: u8,
@@ -47,9 +47,9 @@ impl Repository {
 
     /// The names of the records of runs that began then or later, in order of time.
     pub fn runs(&self, since: Option<Timestamp>) -> impl Stream<Item = Result<RunName>> + Send + use<'_> {
-        // The second itself is taken in: no name is shorter than its time.
+        // The second itself is taken in: every name of it goes on.
         let start_after = since.map(|since| {
-            let time = since.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m/%Y%m%dT%H%M%SZ");
+            let time = since.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m/%Y%m%dT%H%M%S");
             format!("{}{}{time}", self.prefix, layout::RUNS)
         });
         let options =

@@ -121,6 +121,11 @@ impl Settings {
         }
     }
 
+    /// The local catalogue; none without a state directory.
+    pub fn catalog(&self) -> Option<PathBuf> {
+        self.state_dir.as_ref().map(|folder| folder.join("catalog.sqlite"))
+    }
+
     /// Where proofs restore to: below the state directory, or a folder of this user where none is set.
     pub fn scratch(&self) -> PathBuf {
         let Some(folder) = &self.state_dir else {

@@ -24,6 +24,7 @@ pub mod dump_database;
 mod error;
 pub mod export;
 pub mod files;
+pub mod history;
 pub mod hooks;
 pub mod items;
 pub mod journal;
