@@ -158,6 +158,10 @@ fn step(error: &StepError) -> Option<Verdict> {
             let code = if code == ExitCode::Refused { ExitCode::Database } else { code };
             Some((code, hints(&["Mend the cause and run the same command again: it restores the rest."])))
         }
+        StepError::Hook { which: "before_step", .. } => Some((
+            ExitCode::Failed,
+            hints(&["No backup was made. Mend `before_step` in [hooks], and run the same command again."]),
+        )),
         StepError::Hook { which: "after", .. } => Some((
             ExitCode::Problems,
             hints(&["The databases are restored: run by hand what `after` in [restore] was to do."]),

@@ -6,6 +6,7 @@
 #[cfg(test)]
 extern crate self as dcs;
 
+pub mod alerts;
 pub mod archive;
 pub mod catalog;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod exit;
 pub mod logging;
 pub mod memory;
+pub mod metrics;
 pub mod model;
 pub mod repository;
 pub mod settings;

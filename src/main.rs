@@ -58,9 +58,12 @@ fn run(cli: Cli, deed: Option<&'static str>) -> Result<exit::ExitCode, CommandEr
 async fn supervise(cli: Cli, deed: Option<&'static str>) -> Result<exit::ExitCode, CommandError> {
     let session = Session::new(cli.global);
     // A panic is a fault of dcs: it must not look like an exit code of its own, and is told as any failure is.
-    let command = AssertUnwindSafe(cli.command.run(&session)).catch_unwind();
+    let command = AssertUnwindSafe(async {
+        session.begin(deed).await?;
+        cli.command.run(&session).await
+    });
     let result = tokio::select! {
-        result = command => result.unwrap_or_else(|_| Err(commands::fault())),
+        result = command.catch_unwind() => result.unwrap_or_else(|_| Err(commands::fault())),
         code = signals::received() => {
             let interrupted = CommandError::new(code, "stopped by a signal; what was begun is undone or will be resumed");
             Err(interrupted.hint("Run the same command again."))

@@ -242,8 +242,11 @@ fn the_transcript_in_the_readme_runs_the_commands_of_the_quick_start() {
 /// Loads a configuration whose `/etc/dcs` is a folder of this test, with a secret in each file that it names.
 fn load(text: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
-    for secret in ["live.secret", "dream.password"] {
+    for secret in ["live.secret", "dream.password", "smtp.password"] {
         std::fs::write(folder.path().join(secret), "a secret\n").unwrap();
+    }
+    for address in ["webhook.url", "ping.url"] {
+        std::fs::write(folder.path().join(address), "https://example.org/secret\n").unwrap();
     }
     let path = folder.path().join("dcs.toml");
     std::fs::write(&path, text.replace("/etc/dcs", folder.path().to_str().unwrap())).unwrap();
@@ -285,7 +288,13 @@ fn every_key_that_the_example_comments_out_is_one_that_dcs_takes() {
 #[test]
 fn the_example_shows_every_key_there_is() {
     let shown: toml::Table = uncommented(EXAMPLE).parse().unwrap();
-    for section in ["stores.live", "databases.dream", "items.books", "trash", "backup", "restore"] {
+    for section in ["stores.live", "databases.dream", "items.books", "trash", "backup", "restore"].into_iter().chain([
+        "alerts.email",
+        "alerts.webhook",
+        "alerts.ping",
+        "metrics",
+        "hooks",
+    ]) {
         let table = section.split('.').fold(&shown, |table, name| table[name].as_table().unwrap());
         let mut keys: BTreeSet<String> = table.keys().cloned().collect();
         if section == "stores.live" {
@@ -294,6 +303,8 @@ fn the_example_shows_every_key_there_is() {
         }
         assert_eq!(keys, known_keys(section), "[{section}]");
     }
+    let alerts = shown["alerts"].as_table().unwrap();
+    assert_eq!(alerts.keys().cloned().collect::<BTreeSet<_>>(), known_keys("alerts"));
     let verify = shown["verify"].as_table().unwrap();
     assert_eq!(verify.keys().cloned().collect::<BTreeSet<_>>(), known_keys("verify"));
     let sql = verify["sql"][0].as_table().unwrap();

@@ -13,7 +13,10 @@ use source::{Named, Source};
 const LAYERS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["cli", "commands", "error", "exit", "logging", "memory", "settings", "signals", "ui"]),
-    ("commands", &["cli", "error", "exit", "settings", "signals", "ui", "steps", ABOVE_THE_MODEL, "archive", "model"]),
+    (
+        "commands",
+        &[TELLING, "cli", "error", "exit", "settings", "signals", "ui", "steps", ABOVE_THE_MODEL, "archive", "model"],
+    ),
     ("cli", &["commands", "exit", "model"]),
     ("ui", &["error", "exit", "model"]),
     ("logging", &["cli", "error", "exit"]),
@@ -28,10 +31,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["archive", "model"]),
     ("database", &["archive", "model"]),
     ("catalog", &["archive", "model"]),
+    ("alerts", &["model"]),
+    ("metrics", &["model"]),
     ("archive", &["model"]),
     ("model", &[]),
 ];
 const ABOVE_THE_MODEL: &str = "repository trash store database catalog";
+/// What tells others of a run: they know what it was, and nothing of how.
+const TELLING: &str = "alerts metrics";
 const SERVICES: &str = "store database catalog";
 
 /// Crates that one folder hides from all others. A `*` at the end takes all that begin so.
@@ -44,15 +51,16 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("libc", &["memory"]),
     ("strsim", &["settings"]),
     ("s3", &["store/s3"]),
-    ("http", &["store/s3"]),
-    ("http_body*", &["store/s3"]),
-    ("hyper*", &["store/s3"]),
+    ("http", &["store/s3", "alerts"]),
+    ("http_body*", &["store/s3", "alerts"]),
+    ("hyper*", &["store/s3", "alerts"]),
     ("tower_service", &["store/s3"]),
     ("quick_xml", &["store/s3"]),
     ("base64", &["store/s3"]),
     ("hmac", &["store/s3"]),
-    ("rustls*", &["store/s3", "database"]),
+    ("rustls*", &["store/s3", "database", "alerts"]),
     ("tokio_postgres*", &["database"]),
+    ("lettre", &["alerts"]),
     ("rusqlite", &["database", "catalog"]),
     ("tar", &["archive"]),
     ("flate2", &["archive"]),

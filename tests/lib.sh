@@ -24,6 +24,8 @@ need_reading_tools() {
     command -v python3 >/dev/null || packages+=(python3)
     command -v zstd >/dev/null || packages+=(zstd)
     command -v groff >/dev/null || packages+=(groff-base)
+    command -v promtool >/dev/null || packages+=(prometheus)
+    command -v openssl >/dev/null || packages+=(openssl)
     ((${#packages[@]} == 0)) && return
     echo "installing ${packages[*]}" >&2
     install_packages "${packages[@]}" >&2

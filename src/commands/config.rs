@@ -63,6 +63,27 @@ struct Shown {
     verify_server: Option<String>,
     /// Statements that proofs run.
     verify_sql: Vec<String>,
+    /// Whom runs tell, without what is secret of the addresses.
+    alerts: Vec<String>,
+    metrics: Option<std::path::PathBuf>,
+    /// What runs around runs.
+    hooks: Vec<(&'static str, String)>,
+}
+
+/// Whom runs tell: a host each, and never the address, which is a secret.
+fn told(settings: &Settings) -> Vec<String> {
+    let alerts = &settings.alerts;
+    let mail = alerts.email.iter().map(|mail| format!("mail to {} by {}:{}", mail.to.join(", "), mail.host, mail.port));
+    let webhook = alerts.webhook.iter().map(|hook| format!("webhook at {}", hook.host));
+    let ping = alerts.ping.iter().map(|hook| format!("ping at {}", hook.host));
+    mail.chain(webhook).chain(ping).collect()
+}
+
+fn hooks(settings: &Settings) -> Vec<(&'static str, String)> {
+    let hooks = &settings.hooks;
+    let runs = [("before", &hooks.before), ("after", &hooks.after), ("on_failure", &hooks.on_failure)];
+    let all = runs.into_iter().chain([("before_step", &hooks.before_step), ("after_step", &hooks.after_step)]);
+    all.filter_map(|(name, hook)| Some((name, hook.clone()?))).collect()
 }
 
 fn show(session: &Session) -> Outcome {
@@ -84,6 +105,9 @@ fn show(session: &Session) -> Outcome {
         after_restore: settings.restore.after.clone(),
         verify_server: settings.verify.server.clone(),
         verify_sql: settings.verify.checks.iter().map(|check| check.statement.clone()).collect(),
+        alerts: told(settings),
+        metrics: settings.metrics.clone(),
+        hooks: hooks(settings),
     };
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12} {value}\n"));
@@ -100,6 +124,9 @@ fn show(session: &Session) -> Outcome {
     shown.after_restore.iter().for_each(|command| line("after", command.clone()));
     shown.verify_server.iter().for_each(|server| line("verify", format!("on the server of {server}")));
     shown.verify_sql.iter().for_each(|statement| line("verify.sql", statement.clone()));
+    shown.alerts.iter().for_each(|alert| line("alert", alert.clone()));
+    shown.metrics.iter().for_each(|path| line("metrics", path.display().to_string()));
+    shown.hooks.iter().for_each(|(name, hook)| line("hook", format!("{name}: {hook}")));
     session.ui().answer(&text, &shown)?;
     Ok(ExitCode::Done)
 }

@@ -1,4 +1,5 @@
-//! The one path by which a run ends: its outcome becomes its exit code here, and its record is written.
+//! The one path by which a run ends: its outcome becomes its exit code here, everybody who is to know is told, and its
+//! record is written.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,19 +17,52 @@ use crate::repository::Repository;
 use crate::settings::{Environment, Settings, host_name, user_name};
 
 /// How long the backup bucket may take for the record; after that it waits on this machine.
-const LONGEST_WRITE: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(10);
 
 impl Session {
-    /// Ends the run: gives back what it holds, and leaves the record of what it was. `deed` is the command's name, where
-    /// its runs are recorded.
+    /// Ends the run: gives back what it holds, runs hooks, tells whom it may concern, and leaves the record of what it was.
+    /// `deed` is the command's name, where its runs are recorded.
     pub async fn finish(self, deed: Option<&'static str>, result: Outcome) -> Outcome {
         let result = self.close(result).await;
-        // Without a configuration that can be read, nobody knows where a record should go.
-        let (Some(command), Ok(settings)) = (deed, self.settings_or_none()) else { return result };
+        // Without a configuration that can be read, nobody knows whom to tell.
+        let (Some(command), Ok(settings)) = (deed, self.settings()) else { return result };
+        let result = self.hooks_after(settings, command, result).await;
+
+        // What fails from here on is a problem of the run, and never hides what it failed with itself.
         let repository = self.place_of_records(settings).await;
-        let record = self.record(command, &result, repository.as_ref()).await;
+        let mut record = self.record(command, &result, repository.as_ref()).await;
+        let mut problems = Box::pin(self.alert(settings, repository.as_ref(), &record)).await;
+        let told = self.with_problems(result, &problems);
+        note_outcome(&mut record, &told);
+        problems = self.write_metrics(settings, &record).await;
+        let told = self.with_problems(told, &problems);
+        note_outcome(&mut record, &told);
+
+        // Last, so that it says what the exit code is.
         self.leave(settings, repository, &record).await;
-        result
+        told
+    }
+
+    /// The outcome with what went wrong after it.
+    fn with_problems(&self, result: Outcome, problems: &[String]) -> Outcome {
+        self.tell_problems(problems.len() as u64);
+        match (result, problems) {
+            (result, []) => result,
+            (Ok(ExitCode::Done), [first, rest @ ..]) => {
+                for problem in rest {
+                    self.ui().warn(problem);
+                }
+                let message = format!("all was done, but {first}");
+                Err(CommandError::new(ExitCode::Problems, message)
+                    .hint("Mend the cause; the run itself need not be repeated."))
+            }
+            (result, problems) => {
+                for problem in problems {
+                    self.ui().warn(problem);
+                }
+                result
+            }
+        }
     }
 
     /// The repository, where it answers.
@@ -53,9 +87,8 @@ impl Session {
     async fn record(&self, command: &str, result: &Outcome, repository: Option<&Repository>) -> RunRecord {
         let (facts, destroyed) = self.told().facts();
         let (started_at, finished_at, clock) = self.times(repository).await;
-        let error = result.as_ref().err();
         let environment = Environment::from_process();
-        RunRecord {
+        let mut record = RunRecord {
             format: FORMAT,
             run: self.run().clone(),
             command: command.to_owned(),
@@ -66,14 +99,16 @@ impl Session {
             started_at,
             finished_at,
             clock,
-            exit_code: code(result).number(),
-            message: error.map(|error| hide_passwords(&error.message)),
-            causes: error.map(|error| hidden(&error.causes)).unwrap_or_default(),
-            hints: error.map(|error| hidden(&error.hints)).unwrap_or_default(),
+            exit_code: 0,
+            message: None,
+            causes: Vec::new(),
+            hints: Vec::new(),
             backup: self.chosen().cloned(),
             facts,
             destroyed,
-        }
+        };
+        note_outcome(&mut record, result);
+        record
     }
 
     /// Begin and end by the store's clock, as far as it answers.
@@ -93,31 +128,9 @@ impl Session {
         let Some(target) = &settings.repository else { return };
         let place = format!("{}/{}/{}", target.store.location(), target.bucket, target.prefix);
         let folder = settings.state_dir.as_deref().map(|state| waiting::folder(state, &place));
-        match self.write(repository, folder.as_deref(), record).await {
-            Ok(()) => {}
-            Err(reason) => self.keep(folder, record, &reason),
+        if let Err(reason) = write(repository, folder.as_deref(), record).await {
+            self.keep(folder, record, &reason);
         }
-    }
-
-    async fn write(
-        &self,
-        repository: Option<Repository>,
-        folder: Option<&Path>,
-        record: &RunRecord,
-    ) -> Result<(), String> {
-        let Some(repository) = repository else { return Err("the backup bucket cannot be used".to_owned()) };
-        let (path, text) = (Repository::run_path(record), text(record)?);
-        let written = tokio::time::timeout(LONGEST_WRITE, repository.put_run(&path, text)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("the backup bucket does not answer".to_owned()),
-        }
-        if let Some(folder) = folder {
-            let sent = tokio::time::timeout(LONGEST_WRITE, waiting::send(folder, &repository)).await;
-            tracing::debug!(?sent, "records that waited");
-        }
-        Ok(())
     }
 
     fn keep(&self, folder: Option<PathBuf>, record: &RunRecord, reason: &str) {
@@ -133,22 +146,39 @@ impl Session {
     }
 }
 
+/// Writes what an outcome is into a record.
+fn note_outcome(record: &mut RunRecord, result: &Outcome) {
+    let hidden = |texts: &[String]| texts.iter().map(|text| hide_passwords(text)).collect();
+    match result {
+        Ok(code) => record.exit_code = code.number(),
+        Err(error) => {
+            record.exit_code = error.code.number();
+            record.message = Some(hide_passwords(&error.message));
+            record.causes = hidden(&error.causes);
+            record.hints = hidden(&error.hints);
+        }
+    }
+}
+
+async fn write(repository: Option<Repository>, folder: Option<&Path>, record: &RunRecord) -> Result<(), String> {
+    let Some(repository) = repository else { return Err("the backup bucket cannot be used".to_owned()) };
+    let (path, text) = (Repository::run_path(record), text(record)?);
+    match tokio::time::timeout(LONGEST_WRITE, repository.put_run(&path, text)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("the backup bucket does not answer".to_owned()),
+    }
+    if let Some(folder) = folder {
+        let sent = tokio::time::timeout(LONGEST_WRITE, waiting::send(folder, &repository)).await;
+        tracing::debug!(?sent, "records that waited");
+    }
+    Ok(())
+}
+
 fn text(record: &RunRecord) -> Result<Bytes, String> {
     let mut text = serde_json::to_vec_pretty(record).map_err(|error| error.to_string())?;
     text.push(b'\n');
     Ok(text.into())
-}
-
-/// The exit code that an outcome is.
-fn code(result: &Outcome) -> ExitCode {
-    match result {
-        Ok(code) => *code,
-        Err(error) => error.code,
-    }
-}
-
-fn hidden(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| hide_passwords(text)).collect()
 }
 
 /// A fault of dcs itself.

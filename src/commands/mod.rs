@@ -24,6 +24,7 @@ mod restore_db;
 mod restore_files;
 mod restore_item;
 mod session;
+mod telling;
 mod told;
 mod trash;
 mod usage;

@@ -1,12 +1,13 @@
 //! What a run learns about itself while it goes on, for its record, its metrics and its alerts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::Session;
+use super::telling::Begun;
 use crate::model::{Destroyed, Manifest, RunFacts};
 use crate::repository::{ErrorKind, Repository, RepositoryError};
 
@@ -19,12 +20,14 @@ pub(super) struct Told {
     /// Whether the run found that the backup bucket does not answer.
     unreachable: AtomicBool,
     facts: Mutex<(RunFacts, Option<Destroyed>)>,
+    before: Mutex<Begun>,
 }
 
 impl Told {
     pub(super) fn new() -> Self {
         let (repository, unreachable, facts) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
-        Self { began: Instant::now(), began_at: Timestamp::now(), repository, unreachable, facts }
+        let (began, began_at) = (Instant::now(), Timestamp::now());
+        Self { began, began_at, repository, unreachable, facts, before: Mutex::default() }
     }
 
     pub(super) fn took(&self) -> Duration {
@@ -52,12 +55,17 @@ impl Told {
         self.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, (RunFacts, Option<Destroyed>)> {
+    fn lock(&self) -> MutexGuard<'_, (RunFacts, Option<Destroyed>)> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Session {
+    /// What was begun before the command.
+    pub(super) fn begun(&self) -> MutexGuard<'_, Begun> {
+        self.told().before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts objects and bytes that the run moved, read or removed.
     pub(super) fn tell_moved(&self, objects: u64, bytes: u64) {
         let facts = &mut self.told().lock().0;

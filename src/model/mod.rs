@@ -1,5 +1,6 @@
 //! The nouns of dcs: values with rules, and no I/O.
 
+pub mod alert;
 pub mod attributes;
 pub mod compression;
 pub mod database;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::alert::AlertOn;
+
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
@@ -16,6 +18,9 @@ pub(super) struct File {
     pub backup: Option<Backup>,
     pub restore: Option<Restore>,
     pub verify: Option<Verify>,
+    pub alerts: Option<Alerts>,
+    pub metrics: Option<Metrics>,
+    pub hooks: Option<Hooks>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -187,6 +192,78 @@ pub(super) struct Sql {
     pub database: String,
     pub statement: String,
     pub expect: String,
+}
+
+/// One value, or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Alerts {
+    /// `failure`, `problems`, `recovery`, `always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<OneOrMore<AlertOn>>,
+    /// How long each may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// Whether addresses beyond this machine may go without TLS.
+    pub plaintext: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<SecretUrl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping: Option<SecretUrl>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Email {
+    pub to: OneOrMore<String>,
+    pub from: String,
+    /// `smtps://HOST`, `smtp+starttls://HOST`, `smtp://HOST`.
+    pub smtp: String,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub password_command: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+/// An address that is a secret.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SecretUrl {
+    pub url: Option<String>,
+    pub url_file: Option<PathBuf>,
+    pub url_command: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Metrics {
+    pub textfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hooks {
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub on_failure: Option<String>,
+    /// Around each step of a backup.
+    pub before_step: Option<String>,
+    pub after_step: Option<String>,
+    /// How long each may take.
+    pub timeout: Option<String>,
+    /// Around which commands.
+    pub commands: Option<Vec<String>>,
 }
 
 impl File {

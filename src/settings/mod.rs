@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::model::alert::Alerts;
 use crate::model::item::ItemKind;
 use crate::model::retention::Retention;
 use crate::model::{BucketName, Compression, FileSource, Patterns};
 
+mod alerts;
 mod environment;
 mod file;
 mod items;
@@ -18,6 +20,7 @@ mod secrets;
 mod target;
 mod verify;
 
+pub use alerts::HookSettings;
 pub use environment::Environment;
 pub use file::Addressing;
 pub use resolve::{host_name, user_name};
@@ -56,6 +59,10 @@ pub struct Settings {
     pub backup: BackupSettings,
     pub restore: RestoreSettings,
     pub verify: VerifySettings,
+    pub alerts: Alerts,
+    /// The text file for Prometheus.
+    pub metrics: Option<PathBuf>,
+    pub hooks: HookSettings,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,
 }

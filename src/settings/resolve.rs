@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, RestoreSettings, Settings,
-    SettingsError, StoreSettings, file, items, retention, verify,
+    SettingsError, StoreSettings, alerts, file, items, retention, verify,
 };
 use crate::model::format::{parse_bytes, parse_duration};
 use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
@@ -59,6 +59,9 @@ impl Settings {
             settings.backup = resolve_backup(backup, &settings)?;
         }
         settings.restore = resolve_restore(raw.restore.as_ref())?;
+        settings.alerts = alerts::resolve(raw.alerts.as_ref(), &environment)?;
+        settings.metrics = alerts::resolve_metrics(raw.metrics.as_ref())?;
+        settings.hooks = alerts::resolve_hooks(raw.hooks.as_ref())?;
         if let Some(folder) = &settings.state_dir
             && !folder.is_absolute()
         {

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dump_database::What;
 use super::files::FilesOptions;
 use super::sources::{self, Source};
+use super::step_hooks::StepHooks;
 use super::store_text::StoreOptions;
 use super::{Context, Result, StepError, capture, consistency, dump_database, files, shrunken, verify, with_causes};
 use crate::archive::Codec;
@@ -57,6 +59,8 @@ pub struct BackupPlan {
     sources: Vec<Source>,
     /// What the operator should know beforehand.
     pub warnings: Vec<String>,
+    /// What to run around each step.
+    pub hooks: Arc<StepHooks>,
 }
 
 /// Checks that everything to be read answers and that the clocks agree. Changes nothing.
@@ -83,7 +87,7 @@ pub async fn plan(context: &Context, options: BackupOptions) -> Result<BackupPla
         )));
     }
     let repository = context.repository.describe();
-    Ok(BackupPlan { options, repository, databases, sources, warnings })
+    Ok(BackupPlan { options, repository, databases, sources, warnings, hooks: Arc::default() })
 }
 
 impl fmt::Display for BackupPlan {
@@ -115,7 +119,10 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
     // 1. Databases before files: an item added between the two has its files and no row, which harms nobody; the other
     //    way round, a row would point to files that the backup has not.
     let what = What { selection: options.selection.as_ref(), items: &options.items };
-    let mut rows = Vec::new();
+    let (mut rows, hooks) = (Vec::new(), &plan.hooks);
+    if !plan.databases.is_empty() {
+        hooks.before("databases", &id).await?;
+    }
     for (name, server) in &plan.databases {
         match dump_database::dump_database(context, &id, name, server, what, &store_options).await {
             Ok((component, mut of_items)) => {
@@ -135,23 +142,36 @@ pub async fn execute(context: &Context, plan: BackupPlan, lease: Option<&Lease>)
         }
     }
 
+    if !plan.databases.is_empty() {
+        hooks.after("databases", &id).await;
+    }
+
     // 2. Files.
     if !plan.sources.is_empty() {
+        hooks.before("files", &id).await?;
         let report = &mut manifest.report;
         let sources = &plan.sources;
         let files = files::back_up_files(context, &id, sources, &store_options, &options.how, report);
         let files = Box::pin(files).await?;
         manifest.consistency = consistency::compare(context, rows, &files).await;
         manifest.files = Some(files);
+        hooks.after("files", &id).await;
     }
 
     // 3. Configuration.
+    let has_config = !options.config.is_empty() || !options.capture.is_empty();
+    if has_config {
+        hooks.before("configuration", &id).await?;
+    }
     if !options.config.is_empty() {
         let report = &mut manifest.report;
         let config = capture::archive_configuration(context, &id, &options.config, &store_options, report).await?;
         manifest.config = Some(config);
     }
     manifest.captured = capture::run_captures(context, &options.capture, &mut manifest.report).await;
+    if has_config {
+        hooks.after("configuration", &id).await;
+    }
 
     // 4. The manifest, last: everything it names is stored and confirmed.
     manifest.finished_at = context.repository.now().await?;
@@ -232,10 +252,8 @@ fn add(context: &Context, report: &mut Report, problem: Problem) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use jiff::SignedDuration;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::model::{Attributes, BucketName, Key, Prefix, RunId, Silent};

@@ -91,32 +91,48 @@ impl Hooks {
 
     async fn run(&self, which: &'static str, command: Option<&str>, facts: &[(&str, &str)]) -> Result<()> {
         let Some(command) = command else { return Ok(()) };
-        tracing::info!(which, "run the hook");
-        let failed = |reason: String| StepError::Hook { which, command: command.to_owned(), reason };
-        let mut group = self.start(command, facts).map_err(|error| failed(error.to_string()))?;
-        match tokio::time::timeout(self.timeout, group.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(failed(ending(status))),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => {
-                group.end().await;
-                Err(failed(format!("it took longer than {} s, and was ended", self.timeout.as_secs())))
-            }
-        }
+        let (backup, databases) = (self.backup.as_ref().map_or("", BackupId::as_str), self.databases.join(" "));
+        let mut all = vec![("DCS_RUN", self.run.as_str()), ("DCS_BACKUP", backup), ("DCS_DATABASES", &databases)];
+        all.extend_from_slice(facts);
+        run(which, command, &Surroundings { timeout: self.timeout, secrets: &self.secrets, facts: &all }).await
     }
+}
 
-    fn start(&self, command: &str, facts: &[(&str, &str)]) -> std::io::Result<Group> {
-        // What it prints is conversation, not our answer.
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec 1>&2\n{command}")]).stdin(Stdio::null()).process_group(0);
-        for secret in &self.secrets {
-            shell.env_remove(secret);
+/// What a hook runs in.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub timeout: Duration,
+    /// Variables of our own environment that hold secrets: these are not handed on.
+    pub secrets: &'a [String],
+    /// Variables that tell the hook what it is about.
+    pub facts: &'a [(&'a str, &'a str)],
+}
+
+/// Runs a command of the operator in a shell, to its end or to its time limit.
+pub async fn run(which: &'static str, command: &str, surroundings: &Surroundings<'_>) -> Result<()> {
+    tracing::info!(which, "run the hook");
+    let failed = |reason: String| StepError::Hook { which, command: command.to_owned(), reason };
+    let mut group = start(command, surroundings).map_err(|error| failed(error.to_string()))?;
+    match tokio::time::timeout(surroundings.timeout, group.child.wait()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(failed(ending(status))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => {
+            group.end().await;
+            Err(failed(format!("it took longer than {} s, and was ended", surroundings.timeout.as_secs())))
         }
-        let backup = self.backup.as_ref().map_or("", BackupId::as_str);
-        shell.env("DCS_RUN", self.run.as_str()).env("DCS_BACKUP", backup);
-        shell.env("DCS_DATABASES", self.databases.join(" ")).env_remove("DCS_STATUS").envs(facts.iter().copied());
-        Ok(Group::of(shell.spawn()?))
     }
+}
+
+fn start(command: &str, surroundings: &Surroundings<'_>) -> std::io::Result<Group> {
+    // What it prints is conversation, not our answer.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec 1>&2\n{command}")]).stdin(Stdio::null()).process_group(0);
+    for secret in surroundings.secrets {
+        shell.env_remove(secret);
+    }
+    shell.env_remove("DCS_STATUS").envs(surroundings.facts.iter().copied());
+    Ok(Group::of(shell.spawn()?))
 }
 
 /// The hook after, owed since the one before was begun. It outlives the run that is stopped meanwhile.

@@ -41,6 +41,7 @@ pub mod retention;
 mod shrunken;
 mod sorted_listing;
 pub mod sources;
+pub mod step_hooks;
 pub mod store_text;
 pub mod target;
 pub mod undo_database;

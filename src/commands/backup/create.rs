@@ -1,6 +1,7 @@
 //! `dcs backup db | files | config | complete`: one recipe, four selections.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -216,7 +217,7 @@ async fn create(session: &Session, kind: BackupKind, common: Common, parts: Part
     if with_config && !options.config.is_empty() {
         session.ui().note("the backup of the configuration is not encrypted and may hold secrets");
     }
-    let plan = backup::plan(&context, options).await?;
+    let mut plan = backup::plan(&context, options).await?;
     plan.warnings.iter().for_each(|warning| session.ui().warn(warning));
     if common.dry_run {
         session.ui().answer(&plan, &plan.to_string())?;
@@ -224,17 +225,24 @@ async fn create(session: &Session, kind: BackupKind, common: Common, parts: Part
     }
 
     // Do it, and tell the truth about it.
+    let hooks = Arc::new(session.step_hooks(settings, &format!("backup {kind}")));
+    plan.hooks = Arc::clone(&hooks);
     let manifest = backup::execute(&context, plan, lease.as_ref()).await?;
     session.choose(&manifest.id);
     session.tell_backup(&manifest);
-    let code = if manifest.is_good() { ExitCode::Done } else { ExitCode::Problems };
+    let late = hooks.failures();
+    let code = if manifest.is_good() && late.is_empty() { ExitCode::Done } else { ExitCode::Problems };
     session.ui().report(&summary(&manifest), &Answer { code, manifest: &manifest })?;
-    if code == ExitCode::Problems {
+    if !manifest.is_good() {
         let count = format::count(manifest.report.problem_count, "problem");
         return Err(CommandError::new(code, format!("the backup {} was made with {count}", manifest.id))
             .hint(format!("See them: `dcs backup show {}`.", manifest.id)));
     }
-    Ok(code)
+    if late.is_empty() {
+        return Ok(code);
+    }
+    let message = format!("the backup {} was made, but after a step a hook failed: {}", manifest.id, late.join("; "));
+    Err(CommandError::new(ExitCode::Problems, message).hint("Do by hand what `after_step` in [hooks] was to do."))
 }
 
 #[derive(Serialize)]
