@@ -145,11 +145,19 @@ pub(super) struct Loading {
     /// Do not look whether the PostgreSQL server has room
     #[arg(long)]
     assume_space: bool,
+
+    /// Load so many tables, and make so many indexes, at once; spools the dump to `state_dir` first
+    ///
+    /// `[restore].jobs` by default, or 1. Each job is a connection to the server. SQLite takes no notice.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), env = "DCS_JOBS")]
+    jobs: Option<u32>,
 }
 
 impl Loading {
-    pub(super) fn choices(&self) -> RestoreChoices {
-        RestoreChoices { no_owner: self.no_owner, assume_space: self.assume_space, ..RestoreChoices::default() }
+    pub(super) fn choices(&self, session: &Session) -> Result<RestoreChoices, CommandError> {
+        let jobs = self.jobs.unwrap_or(session.settings()?.restore.jobs);
+        let (no_owner, assume_space) = (self.no_owner, self.assume_space);
+        Ok(RestoreChoices { no_owner, assume_space, jobs, ..RestoreChoices::default() })
     }
 }
 

@@ -12,6 +12,8 @@ pub struct RestoreChoices {
     pub must_be_new: bool,
     /// The operator knows that there is room.
     pub assume_space: bool,
+    /// So many tables are loaded, and indexes made, at once: the dump is spooled first. One, where it is 0.
+    pub jobs: u32,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -55,6 +55,8 @@ pub struct RestoreOptions {
     /// SQL that makes the roles; only missing ones are made.
     pub globals: Option<String>,
     pub server: ServerInfo,
+    /// Bytes of the dump, uncompressed.
+    pub dump_bytes: u64,
     pub choices: RestoreChoices,
 }
 

@@ -1,6 +1,6 @@
 //! What verifications found, beside the backups: written once, never changed, gone with the backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -105,6 +105,27 @@ impl Repository {
             None => None,
         };
         Ok((proof, evidence))
+    }
+
+    /// The newest proofs of any backups that found everything they looked at as it was, newest first.
+    pub async fn newest_proofs(&self, most: usize) -> Result<Vec<Evidence>> {
+        let mut newest: BTreeSet<(Timestamp, Key)> = BTreeSet::new();
+        let mut listing = std::pin::pin!(self.list_folder(layout::EVIDENCE));
+        while let Some((path, _)) = listing.try_next().await? {
+            let Some((_, at, level, verdict)) = layout::evidence_at(path.as_str()) else { continue };
+            if level == PROOF && matches!(verdict, Verdict::Passed | Verdict::Sampled) {
+                newest.insert((at, path.clone()));
+                if newest.len() > most {
+                    newest.pop_first();
+                }
+            }
+        }
+        let mut proofs = Vec::new();
+        for (_, path) in newest.into_iter().rev() {
+            let read = self.get(&path).await?;
+            proofs.extend(read.and_then(|bytes| serde_json::from_slice(&bytes).ok()));
+        }
+        Ok(proofs)
     }
 
     /// The sample that the last sampled verification of any backup looked at. Where it failed, or was not finished, its

@@ -174,6 +174,9 @@ pub(super) struct Restore {
     /// How long each may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_timeout: Option<String>,
+    /// Tables that are loaded at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

@@ -110,6 +110,8 @@ pub struct RestoreSettings {
     pub before: Option<String>,
     pub after: Option<String>,
     hook_timeout: Option<Duration>,
+    /// Tables that are loaded at once.
+    pub jobs: u32,
 }
 
 impl RestoreSettings {

@@ -161,11 +161,16 @@ fn resolve_backup(backup: &file::Backup, settings: &Settings) -> Result<BackupSe
 
 fn resolve_restore(restore: Option<&file::Restore>) -> Result<RestoreSettings, SettingsError> {
     let Some(restore) = restore else { return Ok(RestoreSettings::default()) };
+    let jobs = restore.jobs.unwrap_or(1);
+    if !(1..=64).contains(&jobs) {
+        return Err(option("[restore].jobs", format!("{jobs} is not from 1 to 64")));
+    }
     let hook_timeout = restore.hook_timeout.as_deref().map(parse_duration).transpose();
     Ok(RestoreSettings {
         before: restore.before.clone(),
         after: restore.after.clone(),
         hook_timeout: hook_timeout.map_err(|reason| option("[restore].hook_timeout", reason))?,
+        jobs,
     })
 }
 

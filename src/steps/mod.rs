@@ -22,6 +22,7 @@ pub mod continued;
 pub mod delete_backups;
 pub mod dump_database;
 mod error;
+pub mod expected_time;
 pub mod export;
 pub mod files;
 pub mod history;

@@ -7,11 +7,12 @@ use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::expected_time::{self, ExpectedTime};
 use super::hooks::{Hooked, Hooks};
 use super::journal::Recorder;
 use super::{Context, Result, StepError, store_text};
 use crate::database::{
-    Affected, DatabaseError, ErrorKind, RestoreChoices, RestoreOptions, RestorePlan, RestoreSession,
+    Affected, DatabaseError, ErrorKind, Extent, RestoreChoices, RestoreOptions, RestorePlan, RestoreSession,
 };
 use crate::model::format;
 use crate::model::journal::{DatabaseRecord, DatabaseState};
@@ -24,6 +25,7 @@ pub struct DatabaseRestorePlan {
     target: String,
     options: RestoreOptions,
     pub plan: RestorePlan,
+    expected: Option<ExpectedTime>,
 }
 
 impl DatabaseRestorePlan {
@@ -58,6 +60,7 @@ impl DatabaseRestorePlan {
             dump_bytes: self.component.dump.stored_size(),
             live: self.plan.live.as_ref(),
             kept_as: self.plan.kept_as.as_deref(),
+            expected: self.expected.as_ref(),
             warnings: &self.plan.warnings,
         }
     }
@@ -68,6 +71,10 @@ impl DatabaseRestorePlan {
         let (tables, rows) = (format::count(tables, "table"), format::count(rows, "row"));
         let (dump, as_of) = (format::bytes(self.component.dump.stored_size()), self.component.started_at);
         write!(formatter, "\n    backup  {tables}, {rows}, {dump}, of {}", format::moment(as_of))?;
+        if let Some(expected) = &self.expected {
+            let time = format::duration(expected.duration());
+            write!(formatter, "\n    takes   about {time}, by the proof of {}", expected.by)?;
+        }
         let Some(live) = &self.plan.live else { return Ok(()) };
         if let Some(size) = live.size_bytes {
             write!(formatter, "\n    live    {}", format::bytes(size))?;
@@ -120,6 +127,8 @@ pub struct Told<'a> {
     dump_bytes: u64,
     live: Option<&'a Affected>,
     kept_as: Option<&'a str>,
+    /// How long loading and comparing will take.
+    expected: Option<&'a ExpectedTime>,
     warnings: &'a [String],
 }
 
@@ -168,7 +177,9 @@ pub async fn plan(
         return Err(StepError::refused("restore database", &component.name, reason)
             .with_hint("Choose another name with `--into`, or drop that database first."));
     }
-    Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan })
+    let is_whole = options.choices.extent == Extent::Everything;
+    let expected = if is_whole { expected_time::of(context, component).await } else { None };
+    Ok(DatabaseRestorePlan { component: component.clone(), target: database.describe(), options, plan, expected })
 }
 
 /// What a restore needs to know, read from the backup.
@@ -179,6 +190,7 @@ pub(super) async fn options(context: &Context, component: &DatabaseComponent) ->
         properties: read_text(context, component.properties.as_ref()).await?,
         globals: read_text(context, component.globals.as_ref()).await?,
         server: component.server.clone(),
+        dump_bytes: component.dump.raw_size,
         choices: RestoreChoices::default(),
     })
 }

@@ -124,3 +124,28 @@ async fn a_table_that_stays_locked_ends_a_dump_with_what_is_in_its_way() {
     assert!(error.to_string().contains("lock timeout"), "{error}");
     assert!(error.hint.is_some_and(|hint| hint.contains("ALTER TABLE")));
 }
+
+#[tokio::test]
+async fn several_jobs_load_what_one_loads_and_leave_no_spool() {
+    let tables: Vec<String> = (0..4)
+        .map(|n| format!("CREATE TABLE t{n} AS SELECT i FROM generate_series(1, 20000) i; CREATE INDEX ON t{n} (i);"))
+        .collect();
+    let Some(machine) = changed(&tables.concat()).await else { return };
+    let restore = |jobs: &str| machine.dcs().run(&["restore-db", "--yes", "--jobs", jobs]);
+    restore("0").fails(2, "--jobs");
+    machine.configure("tools = [\"env\"]", "");
+    let ended = restore("2").fails(5, "spooled").says("--jobs 1");
+    assert_untouched(&machine, &ended).await;
+    machine.configure("", "[restore]\njobs = 65\n");
+    restore("2").fails(2, "[restore].jobs");
+
+    machine.configure("", "[restore]\njobs = 3\n");
+    machine.restore().ok();
+    assert_eq!(machine.ask(TITLE).await, "book 99500");
+    assert_eq!(machine.ask("SELECT sum(i)::text FROM t3").await, "200010000");
+    assert_eq!(machine.ask("SELECT count(*)::text FROM pg_indexes WHERE tablename ~ '^t[0-9]'").await, "4");
+    let left: Vec<_> = fs::read_dir(machine.path("state/spool")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    machine.undo().ok();
+    assert_eq!(machine.ask(TITLE).await, "changed500");
+}

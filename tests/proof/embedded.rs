@@ -38,6 +38,8 @@ async fn a_good_backup_is_proven_and_nothing_of_the_proof_is_left() {
     assert_eq!(components, ["database dream", "configuration", "files"]);
     assert!(evidence["components"][2]["seconds"].as_f64() > Some(0.0) && evidence["recovery_point_seconds"].is_u64());
 
+    let plan = machine.dcs().run(&["restore-db", "--dry-run"]).ok();
+    plan.answers("takes   about 0.").answers(&format!("by the proof of {id}"));
     let (proven, proof) = machine.listed();
     assert_eq!(proof["state"], "proven");
     assert!(proof["at"].as_str().unwrap().starts_with(&proven), "{proven} {proof}");

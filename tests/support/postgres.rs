@@ -143,6 +143,7 @@ impl Dump {
             properties: self.properties.clone(),
             globals: None,
             server: self.server.clone(),
+            dump_bytes: self.bytes.len() as u64,
             choices: RestoreChoices::default(),
         }
     }

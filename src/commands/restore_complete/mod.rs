@@ -162,7 +162,7 @@ async fn plan(
     let is_in_place = |name: &str| continued.as_ref().is_some_and(|continued| continued.is_in_place(name));
     let mut databases = Vec::new();
     for component in manifest.databases.iter().filter(|component| !is_in_place(&component.name)) {
-        databases.push(restore_database::plan(context, component, args.loading.choices()).await?);
+        databases.push(restore_database::plan(context, component, args.loading.choices(session)?).await?);
     }
     let files = match &manifest.files {
         Some(files) => Some(restore_files::plan(context, &manifest.id, files, options).await?),

@@ -81,7 +81,7 @@ pub(super) async fn run(args: RestoreDbArgs, session: &Session) -> Outcome {
     manifest.files = None;
     manifest.config = None;
     let mut places = args.targets.places(&manifest.origins, session)?;
-    let mut choices = args.loading.choices();
+    let mut choices = args.loading.choices(session)?;
     args.into.apply(&manifest, &mut places, &mut choices, session)?;
     let names: Vec<String> = manifest.databases.iter().map(|database| database.name.clone()).collect();
     let context = session.context(repository, [], names, &places, args.dry_run)?;

@@ -61,6 +61,9 @@ pub(super) async fn plan(server: &Server, options: &RestoreOptions) -> Result<Re
     if !options.choices.assume_space && options.choices.extent == Extent::Everything {
         room::check_space(server, &session, options.server.size_bytes, &mut plan.warnings).await?;
     }
+    if options.choices.jobs > 1 && options.choices.extent == Extent::Everything {
+        room::check_spool(server, options)?;
+    }
     check_names(&session, database, options, &mut plan).await?;
     if let Some(live) = standing::find(&session, database).await? {
         plan.displaces_live = true;

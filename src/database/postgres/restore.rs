@@ -3,11 +3,13 @@
 //! The live database is touched by [`super::swap`] alone. What a killed run leaves is a side database that nobody uses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio_postgres::error::SqlState;
 
 use super::custom_format::{self, Found};
@@ -30,6 +32,7 @@ pub(super) struct PostgresRestore {
     run: RunId,
     tools: Tools,
     side: String,
+    spool: PathBuf,
     late: Vec<String>,
     /// Of the archive that was loaded.
     found: Option<Found>,
@@ -81,7 +84,8 @@ impl PostgresRestore {
         session.lift_limit().await?;
         let created = session.run("create a database on", &properties.create).await.map_err(in_a_locale);
         let (run, late, choices) = (options.run.clone(), properties.late, options.choices.clone());
-        let restore = Self { server, run, tools, side, late, found: None, has_roles, _guard: None, choices };
+        let spool = options.spool.clone();
+        let restore = Self { server, run, tools, side, spool, late, found: None, has_roles, _guard: None, choices };
         if let Err(error) = created {
             // The answer may have been lost, not the database. One without its mark is not a proof's to drop.
             if error.kind == ErrorKind::Unreachable && !is_scratch {
@@ -127,6 +131,7 @@ impl PostgresRestore {
 
     async fn pass_on(&self, arguments: &[String], mut dump: DumpStream) -> Result<()> {
         match &self.choices.extent {
+            Extent::Everything if self.choices.jobs > 1 => self.load_at_once(arguments, dump).await,
             Extent::Everything => self.feed(arguments, Vec::new()).await?.all(dump).await,
             Extent::Definitions => self.feed(arguments, vec!["--schema-only".to_owned()]).await?.all(dump).await,
             Extent::Rows(selected) => {
@@ -137,6 +142,34 @@ impl PostgresRestore {
                 self.feed(arguments, partial::arguments(selected)).await?.all(again).await
             }
         }
+    }
+
+    /// Loads several tables at once, for which the tool has to find its way about the archive. The file has no name from the
+    /// moment it is made: nothing is left behind however the process ends.
+    async fn load_at_once(&self, arguments: &[String], mut dump: DumpStream) -> Result<()> {
+        let spooled = |error: std::io::Error| {
+            let kind = if error.kind() == std::io::ErrorKind::StorageFull { ErrorKind::Full } else { ErrorKind::Other };
+            DatabaseError::new(kind, "spool the dump for", self.server.subject.as_str())
+                .with_source(error)
+                .with_hint("Restore without a spool: `--jobs 1`.")
+        };
+        let file = tempfile::tempfile_in(&self.spool).map_err(spooled)?;
+        let mut writing = tokio::fs::File::from_std(file);
+        while let Some(chunk) = dump.try_next().await? {
+            writing.write_all(&chunk).await.map_err(spooled)?;
+        }
+        writing.rewind().await.map_err(spooled)?;
+        let file = writing.into_std().await;
+        // One after the other: left to itself the tool makes the triggers of a partitioned table, which has no rows of its own,
+        // while those of its partitions are still loaded, and they fire.
+        let jobs = format!("--jobs={}", self.choices.jobs);
+        for (section, jobs) in [("pre-data", "--jobs=1"), ("data", jobs.as_str()), ("post-data", jobs.as_str())] {
+            let more = [format!("--section={section}"), jobs.to_owned(), "/dev/stdin".to_owned()];
+            let arguments = arguments.iter().cloned().chain(more).collect();
+            let input = file.try_clone().map_err(spooled)?;
+            self.server.tool("pg_restore", ATTEMPTED, arguments).run_on(&self.tools, input).await?;
+        }
+        Ok(())
     }
 
     /// Says of each table what its rows were in the archive, which the server has taken over as they are.

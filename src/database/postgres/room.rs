@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Server;
 use super::session::Session;
 use super::sql::words;
-use crate::database::{DatabaseError, ErrorKind, Result};
+use crate::database::{DatabaseError, ErrorKind, RestoreOptions, Result};
 use crate::model::format;
 
 const ATTEMPTED: &str = "plan a restore of";
@@ -34,6 +34,25 @@ pub(super) async fn check_space(
     Err(DatabaseError::new(ErrorKind::Refused, ATTEMPTED, session.subject())
         .with_detail(format!("{needed} are needed in {}, {free} are free", folder.display()))
         .with_hint("Make room, or say `--assume-space` where it needs less."))
+}
+
+/// Fails where the whole dump cannot be spooled for several jobs, or not be read by tools that are elsewhere.
+pub(super) fn check_spool(server: &Server, options: &RestoreOptions) -> Result<()> {
+    let refused = |detail: String| {
+        DatabaseError::new(ErrorKind::Refused, ATTEMPTED, server.subject.as_str())
+            .with_detail(detail)
+            .with_hint("Restore without a spool: `--jobs 1`.")
+    };
+    if server.places.prefix.is_some() {
+        return Err(refused("tools that are run through a command cannot read a spooled dump".to_owned()));
+    }
+    let Ok(room) = rustix::fs::statvfs(&options.spool) else { return Ok(()) };
+    let (free, needed) = (room.f_bavail.saturating_mul(room.f_frsize), options.dump_bytes);
+    if free >= needed {
+        return Ok(());
+    }
+    let (needed, free) = (format::bytes(needed), format::bytes(free));
+    Err(refused(format!("to spool the dump {needed} are needed in {}, {free} are free", options.spool.display())))
 }
 
 /// The folder of a server on this machine.

@@ -2,6 +2,7 @@
 //!
 //! A stream ends cleanly only after the tool ended with success. Whatever is dropped is killed.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
@@ -35,7 +36,7 @@ pub(in crate::database) struct Tool<'a> {
 impl Tool<'_> {
     /// Starts the tool and answers its output.
     pub(in crate::database) async fn stream(&self, tools: &Tools) -> Result<DumpStream> {
-        let mut running = self.start(tools, false).await?;
+        let mut running = self.start(tools, Given::Nothing).await?;
         let output = running.child.stdout.take();
         if let Some(output) = &output {
             widen(output);
@@ -68,7 +69,7 @@ impl Tool<'_> {
 
     /// Starts the tool; it waits for its input.
     pub(in crate::database) async fn feed(&self, tools: &Tools) -> Result<Feed> {
-        let mut running = self.start(tools, true).await?;
+        let mut running = self.start(tools, Given::Pieces).await?;
         let input = running.input.take();
         if let Some(input) = &input {
             widen(input);
@@ -76,14 +77,24 @@ impl Tool<'_> {
         Ok(Feed { running, input })
     }
 
-    async fn start(&self, tools: &Tools, keeps_input: bool) -> Result<Running> {
+    /// Runs the tool with a file as its input, and waits for success.
+    pub(in crate::database) async fn run_on(&self, tools: &Tools, file: File) -> Result<()> {
+        self.start(tools, Given::File(file)).await?.success().await
+    }
+
+    async fn start(&self, tools: &Tools, given: Given) -> Result<Running> {
+        let keeps_input = matches!(given, Given::Pieces);
         let through_input = tools.prefix.is_some() && self.password.is_some();
         let mut command = tools.command(self.program, through_input);
         if let (Some(password), false) = (self.password, through_input) {
             command.env("PGPASSWORD", password.expose());
         }
-        let input = if keeps_input || through_input { Stdio::piped() } else { Stdio::null() };
-        let output = if keeps_input { Stdio::null() } else { Stdio::piped() };
+        let output = if matches!(given, Given::Nothing) { Stdio::piped() } else { Stdio::null() };
+        let input = match given {
+            Given::File(file) => Stdio::from(file),
+            Given::Nothing if !through_input => Stdio::null(),
+            Given::Nothing | Given::Pieces => Stdio::piped(),
+        };
         command.args(&self.arguments).stdin(input).stdout(output).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NoTool } else { ErrorKind::ToolFailed };
@@ -110,6 +121,15 @@ impl Tool<'_> {
     fn error(&self, kind: ErrorKind) -> DatabaseError {
         DatabaseError::new(kind, self.attempted, self.subject)
     }
+}
+
+/// What a tool reads.
+enum Given {
+    /// Nothing, or a password.
+    Nothing,
+    /// What will be written to it.
+    Pieces,
+    File(File),
 }
 
 struct Running {
