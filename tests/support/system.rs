@@ -182,12 +182,14 @@ impl System {
         Repository::open(store, self.vault.clone(), Prefix::root()).await.unwrap()
     }
 
-    /// What is in the backup bucket.
+    /// What is in the backup bucket, but for the records of runs: each run leaves one, a refused one too.
     pub async fn backup_objects(&self) -> Objects {
-        match &self.live {
+        let mut objects = match &self.live {
             Live::Directory { .. } => files(&self.path("vault").join(self.vault.as_str())),
             Live::S3 { store, .. } => read_all(store.as_ref(), &self.vault).await,
-        }
+        };
+        objects.retain(|key, _| !key.starts_with("runs/"));
+        objects
     }
 
     /// What people can read in the backup bucket: all but what is compressed.
