@@ -2615,7 +2615,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__complete)
-            opts="-n -q -v -h -V --at --skip-damaged --undo --store --database --no-owner --assume-space --afresh --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --skip-damaged --undo --store --database --no-owner --assume-space --jobs --afresh --config-to --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2634,6 +2634,10 @@ _dcs() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2673,7 +2677,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__restore__subcmd__db)
-            opts="-n -q -v -h -V --at --only --into --in-place --data-only --table --schema --schema-only --undo --run --store --database --no-owner --assume-space --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            opts="-n -q -v -h -V --at --only --into --in-place --data-only --table --schema --schema-only --undo --run --store --database --no-owner --assume-space --jobs --dry-run --yes --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2712,6 +2716,10 @@ _dcs() {
                     return 0
                     ;;
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

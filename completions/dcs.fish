@@ -635,6 +635,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l undo -d 'Put back
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l run -d 'With `--undo`: what this run displaced, instead of what was displaced last; RUN as in NAME__before_RUN' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l jobs -d 'Load so many tables, and make so many indexes, at once; spools the dump to `state_dir` first' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -688,6 +689,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l at -d 'The 
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l undo -d 'Take a complete restore back: that of this run, or the last one that is not undone' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l store -d 'Where a store of the backup is now: `NAME=http://HOST:PORT` or `NAME=/FOLDER`; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l database -d 'Where a database of the backup is now: `NAME=postgres://USER@HOST/DB` or `NAME=sqlite:/FILE`; no passwords here' -r
+complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l jobs -d 'Load so many tables, and make so many indexes, at once; spools the dump to `state_dir` first' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config-to -d 'Unpack the configuration into this folder instead of ./dcs-restored-ID' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
