@@ -47,8 +47,8 @@ impl Alert<'_> {
 }
 
 /// Says that a run begins, to whom pings go. Answers why it could not.
-pub async fn ping_start(alerts: &Alerts) -> Option<String> {
-    let ping = alerts.ping.as_ref()?;
+pub async fn ping_start(alerts: &Alerts, command: &str) -> Option<String> {
+    let ping = alerts.ping_of(command)?;
     let sent = http::send(ping, Some("start"), http::TEXT, Vec::new());
     failure("ping", &ping.host, &ping.url, alerts.timeout(), sent).await
 }
@@ -69,7 +69,7 @@ pub async fn send(alerts: &Alerts, alert: &Alert<'_>) -> Vec<String> {
         let sent = http::send(hook, None, http::JSON, body);
         all.push(Box::pin(failure("webhook", &hook.host, &hook.url, limit, sent)));
     }
-    if let Some(ping) = &alerts.ping {
+    if let Some(ping) = alerts.ping_of(&alert.record.command) {
         let code = alert.record.exit_code;
         let end = (code != 0).then(|| code.to_string());
         let sent = async move { http::send(ping, end.as_deref(), http::TEXT, alert.text().into_bytes()).await };

@@ -3,28 +3,7 @@
 
 use clap::ArgMatches;
 
-/// Every command that is one, as it is called.
-const DEEDS: &[&str] = &[
-    "backup accept",
-    "backup complete",
-    "backup config",
-    "backup db",
-    "backup delete",
-    "backup files",
-    "backup protect",
-    "backup prune",
-    "backup tag",
-    "backup unprotect",
-    "delete",
-    "init",
-    "restore",
-    "restore-complete",
-    "restore-db",
-    "restore-files",
-    "trash adopt",
-    "trash purge",
-    "verify",
-];
+use crate::model::deed::DEEDS;
 
 /// The name of the deed that a command line asks for; `None` for a look and for a dry run.
 pub fn deed(matches: &ArgMatches) -> Option<&'static str> {

@@ -35,9 +35,9 @@ impl Session {
     pub async fn begin(&self, deed: Option<&'static str>) -> Result<(), CommandError> {
         // What is wrong with the configuration, the command says.
         let (Some(command), Ok(settings)) = (deed, self.settings()) else { return Ok(()) };
-        if settings.alerts.ping.is_some() {
+        if settings.alerts.ping_of(command).is_some() {
             let alerts = settings.alerts.clone();
-            let ping = tokio::spawn(async move { alerts::ping_start(&alerts).await });
+            let ping = tokio::spawn(async move { alerts::ping_start(&alerts, command).await });
             self.begun().ping = Some(ping);
         }
         if !settings.hooks.take(command) {

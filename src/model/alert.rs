@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use super::deed::is_one_of;
 
 /// Which ends of a run are worth an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -29,9 +30,16 @@ pub struct Alerts {
     pub email: Option<MailServer>,
     pub webhook: Option<HookUrl>,
     pub ping: Option<HookUrl>,
+    /// The commands whose runs ping: whoever waits for a ping waits for these.
+    pub ping_commands: Vec<String>,
 }
 
 impl Alerts {
+    /// Where runs of a command ping.
+    pub fn ping_of(&self, command: &str) -> Option<&HookUrl> {
+        self.ping.as_ref().filter(|_| is_one_of(command, &self.ping_commands))
+    }
+
     /// How long each may take.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(30))

@@ -4,6 +4,7 @@ pub mod alert;
 pub mod attributes;
 pub mod compression;
 pub mod database;
+pub mod deed;
 pub mod digest;
 pub mod evidence;
 pub mod format;

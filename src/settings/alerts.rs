@@ -7,6 +7,7 @@ use super::resolve::option;
 use super::{Environment, SettingsError, file, secrets};
 use crate::model::Secret;
 use crate::model::alert::{AlertOn, Alerts, HookUrl, MailServer, SmtpSecurity};
+use crate::model::deed::{BACKUPS, DEEDS, is_one_of, unknown};
 use crate::model::format::parse_duration;
 
 pub(super) fn resolve(alerts: Option<&file::Alerts>, environment: &Environment) -> Result<Alerts, SettingsError> {
@@ -30,7 +31,8 @@ pub(super) fn resolve(alerts: Option<&file::Alerts>, environment: &Environment) 
         url.map(|url| resolve_url(name, url, plaintext, environment)).transpose()
     };
     let (webhook, ping) = (url("webhook", alerts.webhook.as_ref())?, url("ping", alerts.ping.as_ref())?);
-    Ok(Alerts { on, timeout, email, webhook, ping })
+    let ping_commands = commands("[alerts].ping_commands", alerts.ping_commands.as_ref())?;
+    Ok(Alerts { on, timeout, email, webhook, ping, ping_commands })
 }
 
 fn resolve_email(email: &file::Email, plaintext: bool, environment: &Environment) -> Result<MailServer, SettingsError> {
@@ -178,23 +180,23 @@ impl HookSettings {
 
     /// Whether hooks run around runs of this command.
     pub fn take(&self, command: &str) -> bool {
-        let is_meant = |name: &String| {
-            command.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-        };
-        self.commands.iter().any(is_meant)
+        is_one_of(command, &self.commands)
     }
 }
 
-/// What hooks run around where nothing else is said: every way to make a backup.
-const BACKUPS: [&str; 4] = ["backup complete", "backup db", "backup files", "backup config"];
+/// The commands that a list means; every way to make a backup where nothing is said.
+fn commands(place: &str, named: Option<&Vec<String>>) -> Result<Vec<String>, SettingsError> {
+    let Some(named) = named else { return Ok(BACKUPS.map(str::to_owned).to_vec()) };
+    match unknown(named) {
+        None => Ok(named.clone()),
+        Some(name) => Err(option(place, format!("{name:?} is none of {}", DEEDS.join(", ")))),
+    }
+}
 
 pub(super) fn resolve_hooks(hooks: Option<&file::Hooks>) -> Result<HookSettings, SettingsError> {
     let Some(hooks) = hooks else { return Ok(HookSettings::default()) };
     let timeout = hooks.timeout.as_deref().map(parse_duration).transpose();
-    let commands = match &hooks.commands {
-        Some(commands) => commands.clone(),
-        None => BACKUPS.map(str::to_owned).to_vec(),
-    };
+    let commands = commands("[hooks].commands", hooks.commands.as_ref())?;
     Ok(HookSettings {
         before: hooks.before.clone(),
         after: hooks.after.clone(),
@@ -237,6 +239,8 @@ mod tests {
             ("[metrics]\ntextfile = \"dcs.prom\"\n".to_owned(), "absolute"),
             ("[metrics]\ntextfile = \"/var/dcs.txt\"\n".to_owned(), ".prom"),
             ("[hooks]\ntimeout = \"soon\"\n".to_owned(), "[hooks].timeout"),
+            ("[hooks]\ncommands = [\"backup fils\"]\n".to_owned(), "none of backup accept"),
+            ("[alerts]\nping_commands = [\"list\"]\n".to_owned(), "[alerts].ping_commands"),
         ] {
             let error = settings(&text).expect_err(&text);
             assert!(error.contains(said) && !error.contains("hunter2"), "{error}");

@@ -214,6 +214,9 @@ pub(super) struct Alerts {
     /// How long each may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+    /// Which commands ping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_commands: Option<Vec<String>>,
     /// Whether addresses beyond this machine may go without TLS.
     pub plaintext: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

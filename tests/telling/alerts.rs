@@ -126,6 +126,9 @@ fn pings_say_begin_success_and_the_exit_code() {
     machine.configure_to_fail(&sections);
     machine.dcs().run(&["backup", "db"]).fails(21, "gone.db");
     machine.dcs().run(&["backup", "db", "-n"]).code(21);
+    // Neither a dry run nor another command is what somebody waits for.
+    machine.configure(&sections);
+    machine.dcs().run(&["verify"]).ok();
     let seen = server.received();
     let paths: Vec<&str> = seen.iter().map(|seen| seen["path"].as_str().unwrap()).collect();
     let base = "/ping/canary-ping";
