@@ -19,9 +19,6 @@ _dcs() {
             dcs,backup)
                 cmd="dcs__subcmd__backup"
                 ;;
-            dcs,catalog)
-                cmd="dcs__subcmd__catalog"
-                ;;
             dcs,check)
                 cmd="dcs__subcmd__check"
                 ;;
@@ -36,9 +33,6 @@ _dcs() {
                 ;;
             dcs,help)
                 cmd="dcs__subcmd__help"
-                ;;
-            dcs,history)
-                cmd="dcs__subcmd__history"
                 ;;
             dcs,init)
                 cmd="dcs__subcmd__init"
@@ -57,6 +51,9 @@ _dcs() {
                 ;;
             dcs,restore-files)
                 cmd="dcs__subcmd__restore__subcmd__files"
+                ;;
+            dcs,status)
+                cmd="dcs__subcmd__status"
                 ;;
             dcs,trash)
                 cmd="dcs__subcmd__trash"
@@ -166,18 +163,6 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,unprotect)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__unprotect"
                 ;;
-            dcs__subcmd__catalog,help)
-                cmd="dcs__subcmd__catalog__subcmd__help"
-                ;;
-            dcs__subcmd__catalog,rebuild)
-                cmd="dcs__subcmd__catalog__subcmd__rebuild"
-                ;;
-            dcs__subcmd__catalog__subcmd__help,help)
-                cmd="dcs__subcmd__catalog__subcmd__help__subcmd__help"
-                ;;
-            dcs__subcmd__catalog__subcmd__help,rebuild)
-                cmd="dcs__subcmd__catalog__subcmd__help__subcmd__rebuild"
-                ;;
             dcs__subcmd__config,check)
                 cmd="dcs__subcmd__config__subcmd__check"
                 ;;
@@ -205,9 +190,6 @@ _dcs() {
             dcs__subcmd__help,backup)
                 cmd="dcs__subcmd__help__subcmd__backup"
                 ;;
-            dcs__subcmd__help,catalog)
-                cmd="dcs__subcmd__help__subcmd__catalog"
-                ;;
             dcs__subcmd__help,check)
                 cmd="dcs__subcmd__help__subcmd__check"
                 ;;
@@ -222,9 +204,6 @@ _dcs() {
                 ;;
             dcs__subcmd__help,help)
                 cmd="dcs__subcmd__help__subcmd__help"
-                ;;
-            dcs__subcmd__help,history)
-                cmd="dcs__subcmd__help__subcmd__history"
                 ;;
             dcs__subcmd__help,init)
                 cmd="dcs__subcmd__help__subcmd__init"
@@ -243,6 +222,9 @@ _dcs() {
                 ;;
             dcs__subcmd__help,restore-files)
                 cmd="dcs__subcmd__help__subcmd__restore__subcmd__files"
+                ;;
+            dcs__subcmd__help,status)
+                cmd="dcs__subcmd__help__subcmd__status"
                 ;;
             dcs__subcmd__help,trash)
                 cmd="dcs__subcmd__help__subcmd__trash"
@@ -297,9 +279,6 @@ _dcs() {
                 ;;
             dcs__subcmd__help__subcmd__backup,unprotect)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__unprotect"
-                ;;
-            dcs__subcmd__help__subcmd__catalog,rebuild)
-                cmd="dcs__subcmd__help__subcmd__catalog__subcmd__rebuild"
                 ;;
             dcs__subcmd__help__subcmd__config,check)
                 cmd="dcs__subcmd__help__subcmd__config__subcmd__check"
@@ -359,7 +338,7 @@ _dcs() {
 
     case "${cmd}" in
         dcs)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify check history catalog restore-db restore-files restore-complete config completions man help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1410,124 +1389,6 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        dcs__subcmd__catalog)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version rebuild help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --repo)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                --lock-wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__catalog__subcmd__help)
-            opts="rebuild help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__catalog__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__catalog__subcmd__help__subcmd__rebuild)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__catalog__subcmd__rebuild)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --repo)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                --lock-wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         dcs__subcmd__check)
             opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1869,7 +1730,7 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help)
-            opts="delete restore trash init backup verify check history catalog restore-db restore-files restore-complete config completions man help"
+            opts="delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2120,34 +1981,6 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        dcs__subcmd__help__subcmd__catalog)
-            opts="rebuild"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__help__subcmd__catalog__subcmd__rebuild)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         dcs__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2260,20 +2093,6 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        dcs__subcmd__help__subcmd__history)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         dcs__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2345,6 +2164,20 @@ _dcs() {
             return 0
             ;;
         dcs__subcmd__help__subcmd__restore__subcmd__files)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2435,64 +2268,6 @@ _dcs() {
                 return 0
             fi
             case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        dcs__subcmd__history)
-            opts="-n -q -v -h -V --since --until --command --failed --limit --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --since)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --until)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --command)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --repo)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                --lock-wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2793,6 +2568,44 @@ _dcs() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__status)
+            opts="-q -v -h -V --check --usage --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

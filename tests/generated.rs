@@ -294,6 +294,7 @@ fn the_example_shows_every_key_there_is() {
         "alerts.ping",
         "metrics",
         "hooks",
+        "objectives",
     ]) {
         let table = section.split('.').fold(&shown, |table, name| table[name].as_table().unwrap());
         let mut keys: BTreeSet<String> = table.keys().cloned().collect();

@@ -40,6 +40,7 @@ mod tests {
         "config show",
         "history",
         "man",
+        "status",
         "trash list",
         "trash show",
     ];

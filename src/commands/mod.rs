@@ -24,6 +24,7 @@ mod restore_db;
 mod restore_files;
 mod restore_item;
 mod session;
+mod status;
 mod telling;
 mod told;
 mod trash;
@@ -55,6 +56,7 @@ pub enum Command {
     History(history::HistoryArgs),
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
+    Status(status::StatusArgs),
     RestoreDb(restore_db::RestoreDbArgs),
     RestoreFiles(restore_files::RestoreFilesArgs),
     RestoreComplete(restore_complete::RestoreCompleteArgs),
@@ -75,6 +77,7 @@ impl Command {
             Self::Check(args) => check::run(args, session).await,
             Self::History(args) => history::run(args, session).await,
             Self::Catalog(command) => catalog::run(command, session).await,
+            Self::Status(args) => status::run(args, session).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::RestoreDb(args) => restore_db::run(args, session).await,
             Self::RestoreFiles(args) => restore_files::run(args, session).await,

@@ -118,6 +118,12 @@ pub trait Database: Send + Sync + fmt::Debug {
     /// What restores and undos displaced of this database, the last first. Changes nothing.
     async fn displaced(&self, run: &RunId) -> Result<Vec<Displaced>>;
 
+    /// The databases of the server beside this one, by name, but for the server's own and those that dcs made. A file has
+    /// none.
+    async fn neighbours(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Checks everything that putting it back needs, and tells what would happen. Changes nothing.
     async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan>;
 

@@ -54,6 +54,24 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// `45 s`, `12 min`, `26 h`, `3 days`: how long ago, where a table has little room.
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What [`parse_duration`] reads: `30d`, `26h`, `90m`, `45s`.
+pub fn short_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let fitting = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    fitting.map_or_else(|| format!("{seconds}s"), |(unit, letter)| format!("{}{letter}", seconds / unit))
+}
+
 /// `2026-11-20T02:00:00Z, 5 min 3 s ago`.
 pub fn moment(at: Timestamp) -> String {
     let second = at.strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -120,6 +138,15 @@ mod tests {
         for bad in ["", "m", "10", "-1s", "1.5h", "10 m", "é", "99999999999999999999d", "18446744073709551615d"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["30d", "26h", "90m", "45s", "0s", "86401s"] {
+            assert_eq!(short_duration(parse_duration(text).unwrap()), text);
+        }
+        assert_eq!(age(Duration::from_secs(26 * 3600)), "26 h");
+        assert_eq!(age(Duration::from_secs(3 * 86_400)), "3 days");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub alerts: Option<Alerts>,
     pub metrics: Option<Metrics>,
     pub hooks: Option<Hooks>,
+    pub objectives: Option<Objectives>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -187,6 +188,20 @@ pub(super) struct Verify {
     pub server: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sql: Vec<Sql>,
+}
+
+/// What `dcs status --check` asks of the backups.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Objectives {
+    pub db: Option<String>,
+    pub files: Option<String>,
+    pub config: Option<String>,
+    pub complete: Option<String>,
+    pub proven: Option<String>,
+    pub backup_time: Option<String>,
+    pub restore_time: Option<String>,
+    pub disk_used: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

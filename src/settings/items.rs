@@ -2,6 +2,7 @@
 
 use super::resolve::{bucket, known_database, known_store, option};
 use super::{Settings, SettingsError, TrashSettings, file};
+use crate::model::format::parse_duration;
 use crate::model::item::ItemKind;
 use crate::model::{ItemTable, PrefixTemplate};
 
@@ -11,8 +12,12 @@ const STATUS: &str = "status";
 pub(super) fn resolve(raw: &file::File, settings: &mut Settings) -> Result<(), SettingsError> {
     if let Some(trash) = &raw.trash {
         known_store("[trash]", &trash.store, settings)?;
-        settings.trash =
-            Some(TrashSettings { store: trash.store.clone(), bucket: bucket("[trash].bucket", &trash.bucket)? });
+        let keep = trash.keep.as_deref().map(parse_duration).transpose();
+        settings.trash = Some(TrashSettings {
+            store: trash.store.clone(),
+            bucket: bucket("[trash].bucket", &trash.bucket)?,
+            keep: keep.map_err(|reason| option("[trash].keep", reason))?,
+        });
     }
     for (name, items) in &raw.items {
         let kind = kind(name, items, settings)?;

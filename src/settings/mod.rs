@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::model::alert::Alerts;
 use crate::model::item::ItemKind;
 use crate::model::retention::Retention;
-use crate::model::{BucketName, Compression, FileSource, Patterns};
+use crate::model::{BucketName, Compression, FileSource, Objectives, Patterns};
 
 mod alerts;
 mod environment;
 mod file;
 mod items;
 mod limits;
+mod objectives;
 mod resolve;
 mod retention;
 mod secrets;
@@ -63,6 +64,7 @@ pub struct Settings {
     /// The text file for Prometheus.
     pub metrics: Option<PathBuf>,
     pub hooks: HookSettings,
+    pub objectives: Objectives,
     pub repository: Option<RepositoryTarget>,
     pub environment: Environment,
 }
@@ -72,6 +74,8 @@ pub struct Settings {
 pub struct TrashSettings {
     pub store: String,
     pub bucket: BucketName,
+    /// How long entries should stay.
+    pub keep: Option<Duration>,
 }
 
 /// What to back up.

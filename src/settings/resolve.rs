@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::target::folder;
 use super::{
     BackupSettings, DEFAULT_PATHS, DatabaseSettings, Environment, RepositoryTarget, RestoreSettings, Settings,
-    SettingsError, StoreSettings, alerts, file, items, retention, verify,
+    SettingsError, StoreSettings, alerts, file, items, objectives, retention, verify,
 };
 use crate::model::format::{parse_bytes, parse_duration};
 use crate::model::{BucketName, Compression, FileSource, Glob, InvalidCompression, Patterns, Prefix};
@@ -58,6 +58,7 @@ impl Settings {
             settings.repository = Some(resolve_repository(backup, &settings)?);
             settings.backup = resolve_backup(backup, &settings)?;
         }
+        settings.objectives = objectives::resolve(raw.objectives.as_ref())?;
         settings.restore = resolve_restore(raw.restore.as_ref())?;
         settings.alerts = alerts::resolve(raw.alerts.as_ref(), &environment)?;
         settings.metrics = alerts::resolve_metrics(raw.metrics.as_ref())?;

@@ -42,6 +42,7 @@ pub mod retention;
 mod shrunken;
 mod sorted_listing;
 pub mod sources;
+pub mod status;
 pub mod step_hooks;
 pub mod store_text;
 pub mod target;

@@ -44,7 +44,7 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
                 let subject = format!("{bucket} of the store {} at {}", file.store, store.describe());
                 return Err(StoreError::new(ErrorKind::NoBucket, "back up", subject).into());
             }
-            if is_own(context, store, &bucket).await? && file.prefix.overlaps(&context.repository.prefix) {
+            if is_own(&context.repository, store, &bucket).await? && file.prefix.overlaps(&context.repository.prefix) {
                 if file.bucket.is_none() {
                     continue;
                 }
@@ -64,8 +64,7 @@ pub async fn expand(context: &Context, files: &[FileSource]) -> Result<Vec<Sourc
 }
 
 /// Whether a bucket is the repository's own, also in a store that goes by another name: two URLs may lead to one server.
-pub(super) async fn is_own(context: &Context, store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<bool> {
-    let own = &context.repository;
+pub(super) async fn is_own(own: &Repository, store: &Arc<dyn ObjectStore>, bucket: &BucketName) -> Result<bool> {
     if *bucket != own.bucket {
         return Ok(false);
     }

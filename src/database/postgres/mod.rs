@@ -167,6 +167,10 @@ impl Database for PostgresDatabase {
         undo::displaced(&self.server, run).await
     }
 
+    async fn neighbours(&self) -> Result<Vec<String>> {
+        standing::neighbours(&self.server, &RunId::create()).await
+    }
+
     async fn plan_undo(&self, displaced: &Displaced, options: &UndoOptions) -> Result<UndoPlan> {
         undo::plan(&self.server, displaced, options).await
     }

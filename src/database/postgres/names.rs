@@ -49,6 +49,11 @@ pub(super) fn displaced_by<'a>(name: &'a str, database: &str) -> Option<&'a str>
     parts(name, "__before_").filter(|(base, _)| *base == database).map(|(_, run)| run)
 }
 
+/// Whether `name` is one that dcs may have made.
+pub(super) fn is_made(name: &str) -> bool {
+    ["__new_", "__before_", "__verify_"].into_iter().any(|mark| parts(name, mark).is_some())
+}
+
 fn parts<'a>(name: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
     name.rsplit_once(mark).filter(|(_, run)| is_short_run(run))
 }

@@ -1,8 +1,8 @@
 //! What stands behind a name that a swap is about to change: may it be renamed, how large is it, who is connected.
 
-use super::Server;
 use super::plan::{Rights, denied, refused};
 use super::session::Session;
+use super::{Server, names};
 use crate::database::{Affected, Connections, Result};
 use crate::model::RunId;
 
@@ -34,6 +34,13 @@ pub(super) async fn find(session: &Session, database: &str) -> Result<Option<Sta
 
 pub(super) async fn all(session: &Session) -> Result<Vec<Standing>> {
     list(session, None).await
+}
+
+/// See [`crate::database::Database::neighbours`]. The `postgres` that every server has belongs to nobody.
+pub(super) async fn neighbours(server: &Server, run: &RunId) -> Result<Vec<String>> {
+    let session = server.connect_maintenance(run).await?;
+    let all = all(&session).await?.into_iter().map(|standing| standing.name);
+    Ok(all.filter(|name| name != server.database() && name != "postgres" && !names::is_made(name)).collect())
 }
 
 async fn list(session: &Session, database: Option<&str>) -> Result<Vec<Standing>> {

@@ -235,7 +235,7 @@ impl FilesRestorePlan {
         let store = context.store(&to.store)?;
         let is_trash =
             |trash: &Trash| trash.place.store.describe() == store.describe() && trash.place.bucket == to.bucket;
-        let reason = if is_own(context, store, &to.bucket).await? {
+        let reason = if is_own(&context.repository, store, &to.bucket).await? {
             "it is the backup bucket"
         } else if self.options.trash.as_ref().is_some_and(is_trash) {
             "it is the trash"
