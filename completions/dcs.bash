@@ -19,6 +19,9 @@ _dcs() {
             dcs,backup)
                 cmd="dcs__subcmd__backup"
                 ;;
+            dcs,catalog)
+                cmd="dcs__subcmd__catalog"
+                ;;
             dcs,check)
                 cmd="dcs__subcmd__check"
                 ;;
@@ -31,8 +34,14 @@ _dcs() {
             dcs,delete)
                 cmd="dcs__subcmd__delete"
                 ;;
+            dcs,doctor)
+                cmd="dcs__subcmd__doctor"
+                ;;
             dcs,help)
                 cmd="dcs__subcmd__help"
+                ;;
+            dcs,history)
+                cmd="dcs__subcmd__history"
                 ;;
             dcs,init)
                 cmd="dcs__subcmd__init"
@@ -163,6 +172,18 @@ _dcs() {
             dcs__subcmd__backup__subcmd__help,unprotect)
                 cmd="dcs__subcmd__backup__subcmd__help__subcmd__unprotect"
                 ;;
+            dcs__subcmd__catalog,help)
+                cmd="dcs__subcmd__catalog__subcmd__help"
+                ;;
+            dcs__subcmd__catalog,rebuild)
+                cmd="dcs__subcmd__catalog__subcmd__rebuild"
+                ;;
+            dcs__subcmd__catalog__subcmd__help,help)
+                cmd="dcs__subcmd__catalog__subcmd__help__subcmd__help"
+                ;;
+            dcs__subcmd__catalog__subcmd__help,rebuild)
+                cmd="dcs__subcmd__catalog__subcmd__help__subcmd__rebuild"
+                ;;
             dcs__subcmd__config,check)
                 cmd="dcs__subcmd__config__subcmd__check"
                 ;;
@@ -190,6 +211,9 @@ _dcs() {
             dcs__subcmd__help,backup)
                 cmd="dcs__subcmd__help__subcmd__backup"
                 ;;
+            dcs__subcmd__help,catalog)
+                cmd="dcs__subcmd__help__subcmd__catalog"
+                ;;
             dcs__subcmd__help,check)
                 cmd="dcs__subcmd__help__subcmd__check"
                 ;;
@@ -202,8 +226,14 @@ _dcs() {
             dcs__subcmd__help,delete)
                 cmd="dcs__subcmd__help__subcmd__delete"
                 ;;
+            dcs__subcmd__help,doctor)
+                cmd="dcs__subcmd__help__subcmd__doctor"
+                ;;
             dcs__subcmd__help,help)
                 cmd="dcs__subcmd__help__subcmd__help"
+                ;;
+            dcs__subcmd__help,history)
+                cmd="dcs__subcmd__help__subcmd__history"
                 ;;
             dcs__subcmd__help,init)
                 cmd="dcs__subcmd__help__subcmd__init"
@@ -280,6 +310,9 @@ _dcs() {
             dcs__subcmd__help__subcmd__backup,unprotect)
                 cmd="dcs__subcmd__help__subcmd__backup__subcmd__unprotect"
                 ;;
+            dcs__subcmd__help__subcmd__catalog,rebuild)
+                cmd="dcs__subcmd__help__subcmd__catalog__subcmd__rebuild"
+                ;;
             dcs__subcmd__help__subcmd__config,check)
                 cmd="dcs__subcmd__help__subcmd__config__subcmd__check"
                 ;;
@@ -338,7 +371,7 @@ _dcs() {
 
     case "${cmd}" in
         dcs)
-            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help"
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1389,6 +1422,124 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__catalog)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version rebuild help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__catalog__subcmd__help)
+            opts="rebuild help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__catalog__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__catalog__subcmd__help__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__catalog__subcmd__rebuild)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__check)
             opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1729,8 +1880,46 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__doctor)
+            opts="-q -v -h -V --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help)
-            opts="delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help"
+            opts="delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1981,6 +2170,34 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__help__subcmd__catalog)
+            opts="rebuild"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__catalog__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2079,7 +2296,35 @@ _dcs() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dcs__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dcs__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2268,6 +2513,64 @@ _dcs() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dcs__subcmd__history)
+            opts="-n -q -v -h -V --since --until --command --failed --limit --config --repo --json --quiet --verbose --log-file --log-format --no-progress --color --lock-wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -46,7 +46,10 @@ complete -c dcs -n "__fish_dcs_needs_command" -f -a "init" -d 'Make the backup b
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "backup" -d 'Make backups and look at them'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "history" -d 'What was done, when, and what came of it'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "catalog" -d 'Look after the catalogue: what dcs keeps in `state_dir` to answer quickly'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "status" -d 'Tell whether all would survive a loss now, and what to do where it would not'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "doctor" -d 'Try what backups and restores will need, before they need it'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-db" -d 'Bring databases back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-files" -d 'Bring objects back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
@@ -571,6 +574,60 @@ complete -c dcs -n "__fish_dcs_using_subcommand check" -s v -l verbose -d 'Say m
 complete -c dcs -n "__fish_dcs_using_subcommand check" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand check" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l since -d 'Only runs that began then or later: `2026-11-20T02:00:00Z`, a date, or a time before now, as in `7d`' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l until -d 'Only runs that began before: the same; a date means its beginning in UTC' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l command -d 'Only this command: `"backup db"`, or `backup` for all that begin so' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -s n -l limit -d 'Show the newest so many; 0 for all' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l failed -d 'Only runs that did not end with 0'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand history" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -f -a "rebuild" -d 'Make the catalogue again, from the backup bucket'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and not __fish_seen_subcommand_from rebuild help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Make the catalogue again, from the backup bucket'
+complete -c dcs -n "__fish_dcs_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand status" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand status" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand status" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -588,6 +645,21 @@ complete -c dcs -n "__fish_dcs_using_subcommand status" -s v -l verbose -d 'Say 
 complete -c dcs -n "__fish_dcs_using_subcommand status" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand status" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l at -d 'The newest good backup that ended by then: `2026-11-20T02:00:00Z`, or a date, which means its end in UTC' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l only -d 'Restore only this database of the backup; may be given more than once' -r
 complete -c dcs -n "__fish_dcs_using_subcommand restore-db" -l into -d 'Restore one database into a new one of this name on the same server, and touch nothing live' -r
@@ -773,21 +845,24 @@ complete -c dcs -n "__fish_dcs_using_subcommand man" -s v -l verbose -d 'Say mor
 complete -c dcs -n "__fish_dcs_using_subcommand man" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "status" -d 'Tell whether all would survive a loss now, and what to do where it would not'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check status restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "history" -d 'What was done, when, and what came of it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "catalog" -d 'Look after the catalogue: what dcs keeps in `state_dir` to answer quickly'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "status" -d 'Tell whether all would survive a loss now, and what to do where it would not'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "doctor" -d 'Try what backups and restores will need, before they need it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "purge" -d 'Destroy what is in the trash, for good'
@@ -808,6 +883,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "tag" -d 'Put words on a backup, to list or keep it by'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "rebuild" -d 'Make the catalogue again, from the backup bucket'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'

@@ -38,6 +38,7 @@ mod tests {
         "config check",
         "config example",
         "config show",
+        "doctor",
         "history",
         "man",
         "status",

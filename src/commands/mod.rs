@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod deeds;
 mod delete;
+mod doctor;
 mod finish;
 mod history;
 mod init;
@@ -57,6 +58,7 @@ pub enum Command {
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     RestoreDb(restore_db::RestoreDbArgs),
     RestoreFiles(restore_files::RestoreFilesArgs),
     RestoreComplete(restore_complete::RestoreCompleteArgs),
@@ -78,6 +80,7 @@ impl Command {
             Self::History(args) => history::run(args, session).await,
             Self::Catalog(command) => catalog::run(command, session).await,
             Self::Status(args) => status::run(args, session).await,
+            Self::Doctor(args) => Box::pin(doctor::run(args, session)).await,
             Self::Verify(args) => verify::run(args, session).await,
             Self::RestoreDb(args) => restore_db::run(args, session).await,
             Self::RestoreFiles(args) => restore_files::run(args, session).await,

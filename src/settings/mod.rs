@@ -51,6 +51,10 @@ pub enum SettingsError {
 pub struct Settings {
     /// The file it came from; none where `--repo` alone was given.
     pub path: Option<PathBuf>,
+    /// Whether that file itself holds a password.
+    pub holds_passwords: bool,
+    /// The files that it names for secrets.
+    pub secret_files: Vec<PathBuf>,
     pub state_dir: Option<PathBuf>,
     pub stores: BTreeMap<String, StoreSettings>,
     pub databases: BTreeMap<String, DatabaseSettings>,

@@ -46,6 +46,10 @@ impl Settings {
         check_names("stores", raw.stores.keys())?;
         check_names("databases", raw.databases.keys())?;
         let mut settings = Self { state_dir: raw.state_dir.clone(), ..Self::default() };
+        settings.holds_passwords = raw.databases.values().any(|database| holds_password(&database.url));
+        let of_stores = raw.stores.values().filter_map(|store| store.secret_access_key_file.clone());
+        let of_databases = raw.databases.values().filter_map(|database| database.password_file.clone());
+        settings.secret_files = of_stores.chain(of_databases).collect();
         for (name, store) in &raw.stores {
             settings.stores.insert(name.clone(), StoreSettings::resolve(name, store, &environment)?);
         }
@@ -71,6 +75,12 @@ impl Settings {
         settings.environment = environment;
         Ok(settings)
     }
+}
+
+/// Whether a password stands before the `@` of a URL.
+fn holds_password(url: &str) -> bool {
+    let login = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    login.is_some_and(|(login, _)| login.contains(':'))
 }
 
 pub(super) fn option(name: impl Into<String>, reason: impl Into<String>) -> SettingsError {

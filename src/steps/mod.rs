@@ -20,6 +20,7 @@ pub mod choose_tables;
 mod consistency;
 pub mod continued;
 pub mod delete_backups;
+pub mod doctor;
 pub mod dump_database;
 mod error;
 pub mod expected_time;
