@@ -25,6 +25,7 @@ need_reading_tools() {
     command -v zstd >/dev/null || packages+=(zstd)
     command -v groff >/dev/null || packages+=(groff-base)
     command -v promtool >/dev/null || packages+=(prometheus)
+    command -v faketime >/dev/null || packages+=(faketime)
     command -v openssl >/dev/null || packages+=(openssl)
     ((${#packages[@]} == 0)) && return
     echo "installing ${packages[*]}" >&2

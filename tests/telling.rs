@@ -25,6 +25,8 @@ mod postgres;
 mod support;
 #[path = "support/system.rs"]
 mod system;
+#[path = "telling/week.rs"]
+mod week;
 
 /// A server of `tests/support/receivers.py`, which ends with this.
 struct Receiver {

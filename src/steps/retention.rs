@@ -1,5 +1,6 @@
 //! Which backups go because no rule keeps them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use futures_util::StreamExt;
@@ -67,14 +68,17 @@ pub async fn plan(context: &Context, retention: &Retention) -> Result<RetentionP
     let proofs = repository.proofs().await?;
     let mut ids = repository.backup_ids().await?;
     ids.reverse();
-    let (mut candidates, mut frozen_by) = (Vec::new(), None);
+    let (mut candidates, mut frozen_by, mut settled) = (Vec::new(), None, HashSet::new());
     let mut manifests = std::pin::pin!(repository.manifests(&ids));
     while let Some(Backup { id, manifest }) = manifests.next().await {
         match manifest {
             Ok(manifest) => {
                 let is_proven = matches!(proofs.get(&id), Some(Proof::Proven { .. }));
                 let candidate = candidate(context, &manifest, is_proven).await?;
-                if candidate.standing == Standing::NotGood && manifest.report.shrunken && frozen_by.is_none() {
+                // Once a later one is good, somebody has said that the loss is right, or it was none.
+                if candidate.standing == Standing::Good {
+                    settled.insert(id.kind());
+                } else if manifest.report.shrunken && frozen_by.is_none() && !settled.contains(&id.kind()) {
                     frozen_by = Some(id);
                 }
                 candidates.push(candidate);
