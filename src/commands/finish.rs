@@ -19,6 +19,9 @@ use crate::settings::{Environment, Settings, host_name, user_name};
 /// How long the backup bucket may take for the record; after that it waits on this machine.
 pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(10);
 
+/// Clocks that differ by less are taken for one: a store tells whole seconds.
+const AGREED: SignedDuration = SignedDuration::from_secs(2);
+
 impl Session {
     /// Ends the run: gives back what it holds, runs hooks, tells whom it may concern, and leaves the record of what it was.
     /// `deed` is the command's name, where its runs are recorded.
@@ -111,15 +114,18 @@ impl Session {
         record
     }
 
-    /// Begin and end by the store's clock, as far as it answers.
+    /// Begin and end by the store's clock, as far as it answers. Where this host's agrees with it, this host's, which knows
+    /// more than whole seconds: two runs in one second stay in order.
     async fn times(&self, repository: Option<&Repository>) -> (Timestamp, Timestamp, ClockSource) {
-        let took = SignedDuration::try_from(self.told().took()).unwrap_or_default();
+        let (took, began) = (SignedDuration::try_from(self.told().took()).unwrap_or_default(), self.told().began_at);
         if let Some(repository) = repository
             && let Ok(Ok(now)) = tokio::time::timeout(LONGEST_WRITE, repository.now()).await
         {
-            return (now.checked_sub(took).unwrap_or(now), now, ClockSource::Store);
+            if now.duration_since(Timestamp::now()).abs() >= AGREED {
+                return (now.checked_sub(took).unwrap_or(now), now, ClockSource::Store);
+            }
+            return (began, began.checked_add(took).unwrap_or(began), ClockSource::Store);
         }
-        let began = self.told().began_at;
         (began, began.checked_add(took).unwrap_or(began), ClockSource::Host)
     }
 
