@@ -18,7 +18,8 @@ install_packages() {
     "${install[@]}" </dev/null || { as_root apt-get -q -o DPkg::Lock::Timeout=300 update </dev/null && "${install[@]}" </dev/null; }
 }
 
-# What tests hold backups against: another reader of the format, and the tools that RECOVERY.txt and the man pages need.
+# What tests hold backups and other texts against: another reader of the format, the tools that RECOVERY.txt needs, and
+# those that read man pages and scripts.
 need_reading_tools() {
     local packages=()
     command -v python3 >/dev/null || packages+=(python3)
@@ -27,6 +28,7 @@ need_reading_tools() {
     command -v promtool >/dev/null || packages+=(prometheus)
     command -v faketime >/dev/null || packages+=(faketime)
     command -v openssl >/dev/null || packages+=(openssl)
+    command -v shellcheck >/dev/null || packages+=(shellcheck)
     ((${#packages[@]} == 0)) && return
     echo "installing ${packages[*]}" >&2
     install_packages "${packages[@]}" >&2
