@@ -53,6 +53,7 @@ complete -c dcs -n "__fish_dcs_needs_command" -f -a "doctor" -d 'Try what backup
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-db" -d 'Bring databases back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-files" -d 'Bring objects back out of a backup'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_needs_command" -f -a "schedule" -d 'What to run when, from the configuration'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "config" -d 'Look at the configuration'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c dcs -n "__fish_dcs_needs_command" -f -a "man" -d 'Write the man pages into a folder'
@@ -539,6 +540,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcomma
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
 complete -c dcs -n "__fish_dcs_using_subcommand backup; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand verify" -l kind -d 'Only backups of this kind: `latest` is the newest good one of it' -r
 complete -c dcs -n "__fish_dcs_using_subcommand verify" -l level -d 'How closely to look' -r -f -a "presence\t'Every part is there and has its size'
 checksum\t'Every stored byte is what was stored'
 contents\t'Every object and every dump unpacks to what it was'
@@ -746,6 +748,45 @@ complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s v -l verbos
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand restore-complete" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -f -a "print" -d 'Print a crontab, or services and timers of systemd, for what is configured'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and not __fish_seen_subcommand_from print help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l format -d 'For whom' -r -f -a "cron\t'A crontab for /etc/cron.d'
+systemd\t'A service and a timer for each job'"
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l user -d 'The user to run as' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l next -d 'Tell so many of the next runs of each job, in comments' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l to -d 'Write the files into this folder, such as /etc/cron.d or /etc/systemd/system, instead of printing them' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l log-file -d 'Append a log of the run to this file' -r -F
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l log-format -d 'The form of the log file' -r -f -a "text\t''
+json\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l color -d 'Whether to colour messages' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l lock-wait -d 'Wait this long for another run\'s lock, as in `30s`, `10m` or `2h`; not at all by default' -r
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l json -d 'Print the answer as one JSON document, and a final error as a JSON object on stderr'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -s q -l quiet -d 'Say nothing on success; warnings and errors are still printed'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -s v -l verbose -d 'Say more: once for what is done, twice for every request'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -l no-progress -d 'Show no progress bar on a terminal'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from print" -s V -l version -d 'Print version'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from help" -f -a "print" -d 'Print a crontab, or services and timers of systemd, for what is configured'
+complete -c dcs -n "__fish_dcs_using_subcommand schedule; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l config -d 'Read the configuration from this file instead of ./dcs.toml or /etc/dcs/dcs.toml' -r -F
 complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l repo -d 'Use the backup bucket at this URL or folder instead of the configured one; needs no configuration' -r
 complete -c dcs -n "__fish_dcs_using_subcommand config; and not __fish_seen_subcommand_from show check example help" -l log-file -d 'Append a log of the run to this file' -r -F
@@ -845,24 +886,25 @@ complete -c dcs -n "__fish_dcs_using_subcommand man" -s v -l verbose -d 'Say mor
 complete -c dcs -n "__fish_dcs_using_subcommand man" -l no-progress -d 'Show no progress bar on a terminal'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dcs -n "__fish_dcs_using_subcommand man" -s V -l version -d 'Print version'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "delete" -d 'Move items to the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "backup" -d 'Make backups and look at them'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "history" -d 'What was done, when, and what came of it'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "catalog" -d 'Look after the catalogue: what dcs keeps in `state_dir` to answer quickly'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "status" -d 'Tell whether all would survive a loss now, and what to do where it would not'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "doctor" -d 'Try what backups and restores will need, before they need it'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "config" -d 'Look at the configuration'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "man" -d 'Write the man pages into a folder'
-complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "delete" -d 'Move items to the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "restore" -d 'Bring items back out of the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "trash" -d 'Look into the trash, and empty it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "init" -d 'Make the backup bucket a repository'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "backup" -d 'Make backups and look at them'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "verify" -d 'Prove that a backup is what it was when it was made'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "check" -d 'Compare the rows of all items with their folders and the trash'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "history" -d 'What was done, when, and what came of it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "catalog" -d 'Look after the catalogue: what dcs keeps in `state_dir` to answer quickly'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "status" -d 'Tell whether all would survive a loss now, and what to do where it would not'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "doctor" -d 'Try what backups and restores will need, before they need it'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "restore-db" -d 'Bring databases back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "restore-files" -d 'Bring objects back out of a backup'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "restore-complete" -d 'Bring the whole system back: databases, files and configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "schedule" -d 'What to run when, from the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "config" -d 'Look at the configuration'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "man" -d 'Write the man pages into a folder'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and not __fish_seen_subcommand_from delete restore trash init backup verify check history catalog status doctor restore-db restore-files restore-complete schedule config completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "list" -d 'List what is in the trash, oldest first'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "show" -d 'Tell what an entry of the trash is: who, when, why, from where, how much'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from trash" -f -a "purge" -d 'Destroy what is in the trash, for good'
@@ -884,6 +926,7 @@ complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "delete" -d 'Delete backups, for good'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from backup" -f -a "prune" -d 'Delete the backups that no rule keeps, and free the room of what none needs'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "rebuild" -d 'Make the catalogue again, from the backup bucket'
+complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from schedule" -f -a "print" -d 'Print a crontab, or services and timers of systemd, for what is configured'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what the configuration comes to, without secrets'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration, and that every store and database it names answers'
 complete -c dcs -n "__fish_dcs_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "example" -d 'Print an example configuration with every key explained'

@@ -312,6 +312,21 @@ fn the_example_shows_every_key_there_is() {
     assert_eq!(sql.keys().cloned().collect::<BTreeSet<_>>(), known_keys("[verify.sql]"));
 }
 
+/// What `dcs schedule print` makes of the example configuration, as if both lay where they are installed.
+#[test]
+fn the_crontab_is_that_of_the_example_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().to_str().unwrap();
+    for secret in ["live.secret", "dream.password"] {
+        std::fs::write(folder.path().join(secret), "a secret\n").unwrap();
+    }
+    let path = format!("{here}/dcs.toml");
+    std::fs::write(&path, EXAMPLE.replace("/etc/dcs", here)).unwrap();
+    let output = run_bare(&["--config", &path, "schedule", "print", "--next", "0"], &[]);
+    let text = String::from_utf8(output.stdout).unwrap().replace(&format!(" --config {path}"), "");
+    compare("cron/dcs", &text.replace(here, "/etc/dcs").replace(env!("CARGO_BIN_EXE_dcs"), "dcs"));
+}
+
 /// The keys that a section may have, in the words of the parser's own error about one that it does not know.
 fn known_keys(section: &str) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ install_packages() {
 }
 
 # What tests hold backups and other texts against: another reader of the format, the tools that RECOVERY.txt needs, and
-# those that read man pages and scripts.
+# those that read man pages, scripts, crontabs and completions.
 need_reading_tools() {
     local packages=()
     command -v python3 >/dev/null || packages+=(python3)
@@ -29,6 +29,9 @@ need_reading_tools() {
     command -v faketime >/dev/null || packages+=(faketime)
     command -v openssl >/dev/null || packages+=(openssl)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
+    command -v crontab >/dev/null || packages+=(cron)
+    command -v zsh >/dev/null || packages+=(zsh)
+    command -v fish >/dev/null || packages+=(fish)
     ((${#packages[@]} == 0)) && return
     echo "installing ${packages[*]}" >&2
     install_packages "${packages[@]}" >&2

@@ -42,6 +42,7 @@ mod tests {
         "history",
         "man",
         "status",
+        "schedule print",
         "trash list",
         "trash show",
     ];

@@ -24,6 +24,7 @@ mod restore_complete;
 mod restore_db;
 mod restore_files;
 mod restore_item;
+mod schedule;
 mod session;
 mod status;
 mod telling;
@@ -63,6 +64,8 @@ pub enum Command {
     RestoreFiles(restore_files::RestoreFilesArgs),
     RestoreComplete(restore_complete::RestoreCompleteArgs),
     #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -85,6 +88,7 @@ impl Command {
             Self::RestoreDb(args) => restore_db::run(args, session).await,
             Self::RestoreFiles(args) => restore_files::run(args, session).await,
             Self::RestoreComplete(args) => restore_complete::run(args, session).await,
+            Self::Schedule(command) => schedule::run(command, session),
             Self::Config(command) => config::run(command, session).await,
             Self::Completions(args) => completions::run(&args, session),
             Self::Man(args) => man::run(&args, session),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::backup::kind;
 use super::open::Places;
 use super::restore::choose;
 use super::{Outcome, Session};
@@ -13,7 +14,7 @@ use crate::error::CommandError;
 use crate::exit::ExitCode;
 use crate::model::evidence::Fraction;
 use crate::model::format;
-use crate::model::{BackupId, Manifest, Sample};
+use crate::model::{BackupId, BackupKind, Manifest, Sample};
 use crate::repository::{ErrorKind, InvalidSelector, Repository, RepositoryError, Selector};
 use crate::steps::verify::{self, Finding, Level, Proof, Verified, VerifyOptions};
 use crate::steps::{Context, StepError, with_causes};
@@ -31,6 +32,10 @@ pub struct VerifyArgs {
     /// A backup's id, `latest`, `latest~N`, or `all`
     #[arg(value_name = "ID", default_value = "latest")]
     which: Which,
+
+    /// Only backups of this kind: `latest` is the newest good one of it
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    kind: Option<BackupKind>,
 
     /// How closely to look
     #[arg(long, value_name = "LEVEL", default_value = "checksum", env = "DCS_LEVEL")]
@@ -117,7 +122,7 @@ pub(super) async fn run(args: VerifyArgs, session: &Session) -> Outcome {
     let repository = session.repository(false).await?;
     let context = session.context(repository, [], [], &Places::default(), false)?;
     session.lock_to_read(&context, &[]).await?;
-    let (manifests, mut rows) = choose_all(&args.which, &context.repository, session).await?;
+    let (manifests, mut rows) = choose_all(&args.which, args.kind, &context.repository, session).await?;
 
     // Choose the part, and where to restore to.
     let sample = match args.sample {
@@ -222,6 +227,7 @@ fn damage(first: &Row, damaged: usize, all: usize) -> CommandError {
 /// The manifests to verify, and a row for each that cannot even be read.
 async fn choose_all(
     which: &Which,
+    kind: Option<BackupKind>,
     repository: &Repository,
     session: &Session,
 ) -> Result<(Vec<Manifest>, Vec<Row>), CommandError> {
@@ -229,7 +235,8 @@ async fn choose_all(
         Which::One(choice) => choice,
         Which::All => {
             let (mut manifests, mut rows) = (Vec::new(), Vec::new());
-            for backup in repository.backups().await?.found.into_iter().rev() {
+            let is_meant = |id: &BackupId| kind.is_none_or(|kind| kind == id.kind());
+            for backup in repository.backups().await?.found.into_iter().rev().filter(|backup| is_meant(&backup.id)) {
                 match backup.manifest {
                     Ok(manifest) => manifests.push(manifest),
                     Err(error) if error.kind == ErrorKind::Store => return Err(error.into()),
@@ -239,7 +246,9 @@ async fn choose_all(
             return Ok((manifests, rows));
         }
     };
-    Ok((vec![choose(session, repository, choice, "anything", |_| true).await?], Vec::new()))
+    let needed = if kind.is_some() { "what --kind asks for" } else { "anything" };
+    let is_meant = |manifest: &Manifest| kind.is_none_or(|kind| kind == manifest.kind);
+    Ok((vec![choose(session, repository, choice, needed, is_meant).await?], Vec::new()))
 }
 
 fn unreadable(session: &Session, id: BackupId, error: &RepositoryError) -> Row {

@@ -22,6 +22,7 @@ pub mod progress;
 pub mod report;
 pub mod retention;
 pub mod run_record;
+pub mod schedule;
 pub mod secret;
 pub mod source;
 

@@ -24,7 +24,7 @@ mod verify;
 pub use alerts::HookSettings;
 pub use environment::Environment;
 pub use file::Addressing;
-pub use resolve::{host_name, user_name};
+pub use resolve::{host_name, program, user_name};
 pub use target::{DatabaseSettings, RepositoryTarget, S3Settings, SqliteSettings, StoreSettings};
 pub use verify::VerifySettings;
 

@@ -257,6 +257,11 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Where dcs itself lies, for those who write down how to run it.
+pub fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dcs"))
+}
+
 /// Who runs dcs, as the trash shows it; behind `sudo`, who called it.
 pub fn user_name(environment: &Environment) -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.get(name));

@@ -39,7 +39,7 @@ pub struct ListArgs {
     until: Option<Timestamp>,
 }
 
-fn kind(text: &str) -> Result<BackupKind, String> {
+pub(in crate::commands) fn kind(text: &str) -> Result<BackupKind, String> {
     let known = BackupKind::ALL.map(BackupKind::as_str);
     let found = BackupKind::ALL.into_iter().find(|kind| kind.as_str() == text);
     found.ok_or_else(|| format!("the kinds are {}", known.join(", ")))

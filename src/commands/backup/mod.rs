@@ -18,6 +18,7 @@ mod show;
 mod state;
 
 pub(super) use create::summary_line;
+pub(super) use list::kind;
 
 /// Make backups and look at them
 #[derive(Debug, Subcommand)]
