@@ -15,6 +15,9 @@ use dcs::exit::ExitCode;
 use dcs::model::Compression;
 use dcs::settings::{Environment, Settings};
 
+#[path = "generated/config_page.rs"]
+mod config_page;
+
 const EXAMPLE: &str = include_str!("../examples/dcs.toml");
 const README: &str = include_str!("../README.md");
 
@@ -59,31 +62,35 @@ fn the_man_pages_are_those_of_the_commands() {
     for (name, text) in &pages {
         compare(&format!("man/{name}"), &String::from_utf8(text.clone()).unwrap());
     }
+    compare("man/dcs.toml.5", &config_page::page(EXAMPLE));
     let mut wanted: BTreeSet<String> = pages.into_iter().map(|(name, _)| name).collect();
-    wanted.insert(dcs::commands::REPOSITORY_PAGE.0.to_owned());
+    wanted.extend(dcs::commands::OTHER_PAGES.map(|(name, _)| name.to_owned()));
     assert_eq!(names("man"), wanted);
 }
 
 #[test]
 fn the_pages_are_written_where_man_looks_for_them() {
     let folder = tempfile::tempdir().unwrap();
-    for (named, repository) in [("man1", "man7"), ("pages", "pages")] {
+    for (named, places) in [("man1", ["man5", "man7", "man7"]), ("pages", ["pages"; 3])] {
         let named = folder.path().join(named);
         assert_eq!(run_bare(&["man", named.to_str().unwrap()], &[]).status.code(), Some(1), "there is no such folder");
         std::fs::create_dir(&named).unwrap();
         let output = run_bare(&["man", named.to_str().unwrap()], &[]);
         assert!(output.status.success(), "{output:?}");
         assert!(named.join("dcs-backup.1").is_file());
-        let page = folder.path().join(repository).join("dcs-repository.7");
-        assert_eq!(std::fs::read_to_string(page).unwrap(), dcs::commands::REPOSITORY_PAGE.1);
+        for (place, (name, text)) in places.into_iter().zip(dcs::commands::OTHER_PAGES) {
+            let page = folder.path().join(place).join(name);
+            assert_eq!(std::fs::read_to_string(&page).unwrap(), text, "{}", page.display());
+        }
     }
 }
 
 #[test]
-fn the_page_written_by_hand_is_one_that_man_can_show() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(dcs::commands::REPOSITORY_PAGE.0);
+fn every_page_is_one_that_man_can_show() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+    let pages = names("man").into_iter().map(|name| folder.join(name));
     // -z makes no output; every warning is on stderr. The test runner installs groff where it can.
-    let output = match Process::new("groff").args(["-man", "-ww", "-z", "-Tutf8"]).arg(&page).output() {
+    let output = match Process::new("groff").args(["-man", "-ww", "-z", "-Tutf8"]).args(pages).output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             assert!(std::env::var_os("DCS_TEST_REQUIRE").is_none(), "groff is required, and not installed");
             return;
@@ -91,6 +98,34 @@ fn the_page_written_by_hand_is_one_that_man_can_show() {
         other => other.unwrap(),
     };
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_key_of_the_example_is_in_the_page_of_the_configuration() {
+    let page = config_page::page(EXAMPLE).replace("\\-", "-");
+    let is_key = |line: &&str| line.contains(" = ") && line.starts_with(|first: char| first.is_ascii_lowercase());
+    let everything = uncommented(EXAMPLE);
+    let keys: Vec<&str> = everything.lines().filter(is_key).map(|line| line.split_once(" = ").unwrap().0).collect();
+    assert!(keys.len() > 50, "{keys:?}");
+    for key in keys {
+        assert!(page.contains(&format!("\\fB{key}\\fR = ")), "{key}");
+    }
+}
+
+#[test]
+fn the_commands_of_the_page_on_recovery_are_ones_that_dcs_takes() {
+    let page = dcs::commands::OTHER_PAGES[1].1.replace("\\-", "-");
+    let lines =
+        page.lines().filter_map(|line| line.strip_prefix(".B dcs ").or_else(|| line.strip_prefix(".BR \"dcs ")));
+    let commands: Vec<String> = lines.map(|line| line.split('"').next().unwrap().to_owned()).collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        let command = command.replace("KIND/ID", "books/42").replace("ENTRY", "20261120T021500Z-k3x9");
+        let words = std::iter::once("dcs").chain(command.split_whitespace());
+        if let Err(error) = <Cli as clap::Parser>::try_parse_from(words) {
+            panic!("dcs {command}: {error}");
+        }
+    }
 }
 
 #[test]

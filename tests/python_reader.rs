@@ -184,7 +184,7 @@ fn the_page_names_every_field_of_a_manifest() {
     for name in ["parent", "include", "exclude", "first", "problems", "reason", "output", "raw_sha256", "sequences"] {
         assert!(found.contains(name), "{name}: {found:?}");
     }
-    let page = dcs::commands::REPOSITORY_PAGE.1.replace("\\-", "-");
+    let page = include_str!("../man/dcs-repository.7").replace("\\-", "-");
     let words: BTreeSet<&str> =
         page.split(|character: char| !(character.is_alphanumeric() || character == '_')).collect();
     let missing: Vec<_> = found.iter().filter(|name| !words.contains(name.as_str())).collect();

@@ -9,13 +9,18 @@ use crate::cli::{Cli, exit_table};
 use crate::error::CommandError;
 use crate::exit::ExitCode;
 
-/// The page about the backup bucket, which no command has: it is written by hand.
-pub const REPOSITORY_PAGE: (&str, &str) = ("dcs-repository.7", include_str!("../../man/dcs-repository.7"));
+/// The pages that no command has: about the configuration, what to do on a bad day, and the backup bucket.
+pub const OTHER_PAGES: [(&str, &str); 3] = [
+    ("dcs.toml.5", include_str!("../../man/dcs.toml.5")),
+    ("dcs-recovery.7", include_str!("../../man/dcs-recovery.7")),
+    ("dcs-repository.7", include_str!("../../man/dcs-repository.7")),
+];
 
 /// Write the man pages into a folder
 ///
-/// There is a page for each command, and dcs-repository(7), which documents the format of the backup bucket. Where the
-/// folder is called man1, that page goes into the folder man7 beside it, where man looks for it.
+/// There is a page for each command, dcs.toml(5) about the configuration, dcs-recovery(7) about what to do on a bad day,
+/// and dcs-repository(7), which documents the format of the backup bucket. Where the folder is called man1, these go into
+/// the folders man5 and man7 beside it, where man looks for them.
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// The folder, which must exist, as in /usr/local/share/man/man1
@@ -24,8 +29,7 @@ pub struct ManArgs {
 
 pub(super) fn run(args: &ManArgs, session: &Session) -> Outcome {
     let mut pages = pages();
-    let (name, text) = REPOSITORY_PAGE;
-    pages.push((name.to_owned(), text.into()));
+    pages.extend(OTHER_PAGES.map(|(name, text)| (name.to_owned(), text.into())));
     for (name, text) in &pages {
         let path = place(&args.folder, name);
         write(&path, text, &args.folder).map_err(|error| {
@@ -40,10 +44,10 @@ pub(super) fn run(args: &ManArgs, session: &Session) -> Outcome {
 
 /// Where a page belongs: the pages of a section lie in a folder of their own where man reads them.
 fn place(folder: &Path, name: &str) -> PathBuf {
-    if folder.ends_with("man1") && name.ends_with(".7") {
-        return folder.with_file_name("man7").join(name);
+    match name.rsplit_once('.') {
+        Some((_, section)) if folder.ends_with("man1") => folder.with_file_name(format!("man{section}")).join(name),
+        _ => folder.join(name),
     }
-    folder.join(name)
 }
 
 /// Makes the other section's folder, never the one that was named: that would hide a typing error.

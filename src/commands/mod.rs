@@ -37,7 +37,7 @@ mod waiting;
 pub use completions::script;
 pub use deeds::deed;
 pub use finish::fault;
-pub use man::{REPOSITORY_PAGE, pages};
+pub use man::{OTHER_PAGES, pages};
 pub use session::Session;
 pub use usage::usage_error;
 
