@@ -187,6 +187,13 @@ fn spooled(system: &System) -> Vec<String> {
         names.retain(|name| name != "spool");
         names.append(&mut small_system::names_in(&spool));
     }
+    // Records that waited while the bucket could not take them: the folder stays, nothing in it does.
+    let waiting = system.root.join("state/runs");
+    if waiting.is_dir() {
+        names.retain(|name| name != "runs");
+        let folders = small_system::names_in(&waiting);
+        names.extend(folders.iter().flat_map(|folder| small_system::names_in(&waiting.join(folder))));
+    }
     names
 }
 
