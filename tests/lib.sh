@@ -24,6 +24,7 @@ need_reading_tools() {
     local packages=()
     command -v python3 >/dev/null || packages+=(python3)
     command -v zstd >/dev/null || packages+=(zstd)
+    command -v sqlite3 >/dev/null || packages+=(sqlite3)
     command -v groff >/dev/null || packages+=(groff-base)
     command -v promtool >/dev/null || packages+=(prometheus)
     command -v faketime >/dev/null || packages+=(faketime)
