@@ -218,12 +218,38 @@ fn what_is_running_is_told_from_its_lock_and_nothing_waits_for_it() {
 fn a_restore_that_never_ended_is_told() {
     let machine = Machine::new();
     fs::create_dir_all(machine.path("vault/dcs/restores")).unwrap();
-    for (run, state) in [("k3x9k3x9", "running"), ("b4b4b4b4", "finished"), ("c5c5c5c5", "undone")] {
-        let journal = format!("{{\"format\": 1, \"run\": \"{run}\", \"state\": \"{state}\"}}");
-        fs::write(machine.path(&format!("vault/dcs/restores/{run}.json")), journal).unwrap();
+    let backup = "20261120T020000Z-complete-k3x9";
+    // The last two are one restore, of which the second run came to the end.
+    for (run, state, continues) in [
+        ("k3x9k3x9", "running", None),
+        ("b4b4b4b4", "finished", None),
+        ("c5c5c5c5", "undone", None),
+        ("d6d6d6d6", "undoing", None),
+        ("f7f7f7f7", "failed", None),
+        ("h8h8h8h8", "finished", Some("f7f7f7f7")),
+    ] {
+        let mut journal = serde_json::json!({
+            "format": 1, "run": run, "backup": backup, "host": "atlas", "user": "root", "command": "restore-complete",
+            "dcs_version": "0.1.0", "began_at": "2026-11-20T02:00:00Z", "state": state, "databases": [], "files": [],
+        });
+        if let Some(run) = continues {
+            journal["continues"] = run.into();
+        }
+        fs::write(machine.path(&format!("vault/dcs/restores/{run}.json")), journal.to_string()).unwrap();
     }
-    let shown = machine.status().answers("restore k3x9k3x9: running").answers("dcs restore-complete");
-    assert!(!shown.stdout.contains("b4b4b4b4") && !shown.stdout.contains("c5c5c5c5"), "{shown}");
+    let told = machine.told();
+    let told: Vec<(&str, &str)> = told["interrupted"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["subject"].as_str().unwrap()[..16], one["next"].as_str().unwrap()))
+        .collect();
+    let again = format!("dcs restore-complete {backup}, or dcs restore-complete --undo k3x9k3x9");
+    let undo = "dcs restore-complete --undo d6d6d6d6";
+    assert_eq!(told, [("restore k3x9k3x9", again.as_str()), ("restore d6d6d6d6", undo)]);
+    machine.status().answers("restore k3x9k3x9").answers(undo);
+    fs::write(machine.path("vault/dcs/restores/x9x9x9x9.json"), "{").unwrap();
+    machine.dcs().run(&["status"]).fails(3, "").answers("journal of a restore");
 }
 
 #[test]

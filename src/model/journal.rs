@@ -163,6 +163,11 @@ pub struct RestoreJournal {
 }
 
 impl RestoreJournal {
+    /// Whether that run takes, or took, this restore back.
+    pub fn is_undone_by(&self, run: &RunId) -> bool {
+        self.undos.iter().any(|undo| undo.run == *run)
+    }
+
     pub const FORMAT: u32 = manifest::FORMAT;
 
     pub fn database(&self, name: &str) -> Option<&DatabaseRecord> {

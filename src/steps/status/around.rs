@@ -1,15 +1,17 @@
 //! What stands around the backups: the trash, what is running, and what was begun and never ended.
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Live, Status, StatusOptions};
-use crate::model::{Key, Prefix, Problem};
+use crate::model::journal::RestoreState;
+use crate::model::{Prefix, Problem, RestoreJournal};
+use crate::repository::Repository;
 use crate::repository::locks::{Held, Locks};
-use crate::repository::{Repository, layout};
+use crate::steps::continued::{Chain, chains};
 use crate::steps::{Result, with_causes};
-use crate::store::{ErrorKind, ListOptions, Listed, ObjectStore, StaleUpload, StoreError};
+use crate::store::{ErrorKind, ObjectStore, StaleUpload, StoreError};
 use crate::trash::{Found, LOCKS, TrashBucket};
 
 /// An upload that was begun so long ago belongs to a run that is dead.
@@ -43,15 +45,6 @@ pub struct Interrupted {
     pub next: String,
 }
 
-/// As much as is needed here of the journal of a restore.
-#[derive(Deserialize)]
-struct Journal {
-    run: String,
-    state: String,
-    #[serde(default)]
-    began_at: Option<Timestamp>,
-}
-
 /// Looks at all of it; what does not answer is a problem.
 pub(super) async fn look(repository: &Repository, options: &StatusOptions, status: &mut Status) {
     let locks = Locks::of(repository, options.holder.clone());
@@ -59,9 +52,8 @@ pub(super) async fn look(repository: &Repository, options: &StatusOptions, statu
         Ok(held) => status.running = held,
         Err(error) => status.problems.push(Problem::new("locks of the repository", with_causes(&error))),
     }
-    match unfinished_restores(repository, &status.running).await {
-        Ok(found) => status.interrupted.extend(found),
-        Err(error) => status.problems.push(Problem::new("journals of restores", with_causes(&error))),
+    if let Err(error) = note_restores(repository, status).await {
+        status.problems.push(Problem::new("journals of restores", with_causes(&error)));
     }
     let place = repository.describe();
     note_uploads(repository.store.as_ref(), &repository.bucket, repository.prefix.as_str(), &place, status).await;
@@ -116,34 +108,34 @@ async fn read_trash(trash: &TrashBucket, live: &Live, now: Timestamp) -> Result<
     Ok((state, interrupted))
 }
 
-/// Restores that were begun, and neither ended nor are under way; of the newest journals.
-async fn unfinished_restores(repository: &Repository, running: &[Held]) -> Result<Vec<Interrupted>> {
-    let folder = format!("{}{}", repository.prefix, layout::RESTORES);
-    let options = ListOptions { prefix: folder, delimited: true, ..ListOptions::default() };
-    let mut newest: Vec<(Timestamp, Key)> = Vec::new();
-    let mut listing = repository.store.list(&repository.bucket, options);
-    while let Some(listed) = listing.next().await {
-        let Listed::Object(info) = listed? else { continue };
-        newest.extend(repository.path(&info.key).map(|path| (info.modified, path)));
-        newest.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-        newest.truncate(MOST_TOLD);
+/// Restores that were begun, and neither ended nor are under way, the newest first. One that a later run went on with is as
+/// far as that one came.
+async fn note_restores(repository: &Repository, status: &mut Status) -> Result<()> {
+    let journals = repository.restores().await?;
+    for error in &journals.unreadable {
+        status.problems.push(Problem::new("journal of a restore", with_causes(error)));
     }
-    let mut found = Vec::new();
-    for (_, path) in newest {
-        let Some(journal) = repository.get_json::<Journal>(&path).await? else { continue };
-        let is_running =
-            running.iter().any(|held| held.holder.as_ref().is_some_and(|holder| holder.run.as_str() == journal.run));
-        if is_running || matches!(journal.state.as_str(), "finished" | "undone") {
-            continue;
-        }
-        let began = journal.began_at.map_or_else(String::new, |at| format!(", begun {at:.0}"));
-        found.push(Interrupted {
-            subject: format!("restore {}{began}", journal.run),
-            state: journal.state,
-            next: "the same `dcs restore-complete` once more".to_owned(),
-        });
-    }
-    Ok(found)
+    let chains = chains(journals.found);
+    let last = chains.iter().rev().map(Chain::last);
+    let found = last.filter_map(|journal| interrupted(journal, &status.running)).take(MOST_TOLD).collect::<Vec<_>>();
+    status.interrupted.extend(found);
+    Ok(())
+}
+
+fn interrupted(journal: &RestoreJournal, running: &[Held]) -> Option<Interrupted> {
+    let RestoreJournal { run, backup, began_at, .. } = journal;
+    let is_running = |held: &Held| {
+        held.holder.as_ref().is_some_and(|holder| holder.run == *run || journal.is_undone_by(&holder.run))
+    };
+    let undo = format!("dcs restore-complete --undo {run}");
+    let next = match journal.state {
+        RestoreState::Finished | RestoreState::Undone => return None,
+        _ if running.iter().any(is_running) => return None,
+        RestoreState::Undoing => undo,
+        RestoreState::Running | RestoreState::Failed => format!("dcs restore-complete {backup}, or {undo}"),
+    };
+    let subject = format!("restore {run} of {backup}, begun {began_at:.0}");
+    Some(Interrupted { subject, state: journal.state.as_str().to_owned(), next })
 }
 
 /// Uploads in parts that no run will ever end: the store keeps their bytes, and lists them nowhere.
